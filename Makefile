@@ -1,0 +1,62 @@
+# Two commands do all the set-up on a fresh machine: `make demo` and `make test`.
+# Needs Python 3.11 or newer, make and a package index. `make help` lists the rest.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+STAMP := $(VENV)/.installed
+PYTEST := $(PY) -m pytest -q
+
+.DEFAULT_GOAL := help
+.PHONY: help dev demo test test-device test-host test-e2e test-long lint format bench vectors provision clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+
+$(STAMP): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it with PYTHON=..."; exit 3; }
+	@echo "Setting up $(VENV) (once) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+dev: $(STAMP)  ## Set up .venv with everything for working on the project
+
+demo: $(STAMP)  ## The main job on this machine: meter, station, outage, power cut, proof (90 s)
+	@$(BIN)/meterseal demo --out build/demo
+
+test: $(STAMP) test-device test-host test-e2e  ## All tests, exhaustive ones with a small seed set
+
+test-device: $(STAMP)  ## Device code on the real MicroPython VM
+	@$(BIN)/micropython tests/run_device_tests.py
+
+test-host: $(STAMP)  ## Device code on CPython, host tools
+	@$(PYTEST) tests/firmware tests/host -m "not long"
+
+test-e2e: $(STAMP)  ## Meter, station, collector and verifier together
+	@$(PYTEST) tests/e2e -m "not long"
+
+test-long: $(STAMP)  ## Exhaustive runs: every power cut, kill tests, fuzzing, soaks
+	@$(PYTEST) tests -m long
+
+lint: $(STAMP)  ## Style, dependency direction, types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(PY) tests/check_layers.py
+
+format: $(STAMP)  ## Put the code into its standard form
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+bench: $(STAMP)  ## Every performance figure, as a ratio taken in one run: build/bench.json
+	@$(PY) -m tests.bench
+
+vectors: $(STAMP)  ## Write the test vectors again; fails if anything differs
+	@$(PY) tests/vectors/generate.py
+	@git diff --exit-code --stat -- tests/vectors
+
+clean:  ## Remove what was built (not .venv)
+	@rm -rf build dist
