@@ -1,0 +1,1 @@
+"""From verified energy to tonnes: methodologies as data and small exact functions."""

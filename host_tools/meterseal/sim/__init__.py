@@ -1,0 +1,1 @@
+"""Simulated meter and virtual board."""
