@@ -1,7 +1,7 @@
-"""One `key=value` line per occurrence, and the last lines kept in RAM for whoever looks at the board.
+"""One `key=value` line per occurrence; the last lines stay in RAM for whoever looks at the board.
 
-Does no formatting below the level in force. Must never be given a key, a password or a token: callers pass
-codes, counts and times. Nothing here is signed or stored.
+Does no formatting below the level in force. Must never be given a key, a password or a token:
+callers pass codes, counts and times. Nothing here is signed or stored.
 """
 
 DEBUG, INFO, WARN, ERROR, OFF = 10, 20, 30, 40, 50

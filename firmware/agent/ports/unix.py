@@ -1,0 +1,215 @@
+"""A PC as a board: serial line over a pty or tty, flash and state in files, the system's clock.
+
+Runs on the unix port of MicroPython and, for tests, on CPython. A write is in the hands of the
+operating system when it returns, so that `kill -9` loses nothing. Must never be mistaken for a
+real board: keys made here carry the class `sim`.
+
+Opening a pty makes it the controlling terminal of a session leader that has none: start the
+station in the session of whoever starts it, or closing the other end of the pty ends it.
+"""
+
+import os
+import sys
+import time
+
+BLOCK_LEN = 4096
+_PARITY = {None: "N", 0: "E", 1: "O"}
+_SPEED = {1200: 9, 2400: 11, 4800: 12, 9600: 13, 19200: 14, 38400: 15}  # Linux, termios.h
+_CS7, _CS8, _CSTOPB, _CREAD, _PARENB, _PARODD, _CLOCAL = 32, 48, 64, 128, 256, 512, 2048
+_VTIME, _VMIN = 5, 6
+
+
+class Uart:
+    """The part of machine.UART that the Modbus client uses, over a serial device or pty."""
+
+    def __init__(self, path, **settings):
+        import termios
+
+        self._termios = termios
+        self._file = open(path, "r+b", 0)
+        self._poll = _poll(self._file)
+        self.init(**settings)
+
+    def init(self, baudrate=9600, bits=8, parity=None, stop=1):
+        """Raw mode, reads never block. `parity`: None, 0 even, 1 odd, as machine.UART has it."""
+        attributes = self._termios.tcgetattr(self._file.fileno())
+        control = _CREAD | _CLOCAL | (_CS8 if bits == 8 else _CS7)
+        if parity is not None:
+            control |= _PARENB | (_PARODD if parity else 0)
+        if stop == 2:
+            control |= _CSTOPB
+        speed = _speed(self._termios, baudrate)
+        attributes[0] = attributes[1] = attributes[3] = 0
+        attributes[2] = control | (speed if sys.platform == "linux" else 0)
+        attributes[4] = attributes[5] = speed
+        attributes[6][_VMIN] = attributes[6][_VTIME] = 0
+        self._termios.tcsetattr(self._file.fileno(), self._termios.TCSANOW, attributes)
+
+    def any(self):
+        """1 if at least one byte can be read, else 0."""
+        return 1 if self._poll.poll(0) else 0
+
+    def read(self, n):
+        """At most `n` bytes that are there already, or None."""
+        return self._file.read(n) or None
+
+    def write(self, data):
+        """Write all of `data`; a Modbus frame always fits the system's buffer."""
+        return self._file.write(data)
+
+    def flush(self):
+        """Nothing to do: there is no driver to turn round."""
+
+    def close(self):
+        """Give the device back."""
+        self._file.close()
+
+
+def _poll(file):
+    import select
+
+    poll = select.poll()
+    poll.register(file, select.POLLIN)
+    return poll
+
+
+def _speed(termios, baudrate):
+    named = getattr(termios, "B%d" % baudrate, None)
+    return _SPEED.get(baudrate, baudrate) if named is None else named
+
+
+class FileFlash:
+    """NOR flash in a file: programming clears bits, erasing sets them; block protocol."""
+
+    def __init__(self, path, block_count):
+        try:
+            os.stat(path)
+        except OSError:
+            with open(path, "wb") as file:
+                for _ in range(block_count):
+                    file.write(b"\xff" * BLOCK_LEN)
+        self._count = os.stat(path)[6] // BLOCK_LEN
+        self._file = (
+            open(path, "r+b", 0) if sys.implementation.name == "cpython" else open(path, "r+b")
+        )
+
+    def readblocks(self, block, buf, offset=0):
+        """Fill `buf` from `offset` in block number `block`."""
+        self._file.seek(block * BLOCK_LEN + offset)
+        self._file.readinto(buf)
+
+    def writeblocks(self, block, buf, offset=0):
+        """Program `buf`: bits can only go from 1 to 0."""
+        held = bytearray(len(buf))
+        self.readblocks(block, held, offset)
+        for i in range(len(buf)):
+            held[i] &= buf[i]
+        if held != buf:
+            raise OSError(5, "programming would have to set bits: erase first")
+        self._file.seek(block * BLOCK_LEN + offset)
+        self._file.write(buf)
+
+    def ioctl(self, op, arg):
+        """4: number of blocks, 5: their length, 6: erase block `arg`."""
+        if op == 4:
+            return self._count
+        if op == 5:
+            return BLOCK_LEN
+        if op == 6:
+            self._file.seek(arg * BLOCK_LEN)
+            self._file.write(b"\xff" * BLOCK_LEN)
+        return 0
+
+
+class FileStore:
+    """Small named blobs, each in a file of its own; `set` is atomic and durable."""
+
+    def __init__(self, directory):
+        self._directory = directory
+        _make_directory(directory)
+
+    def get(self, name):
+        """The blob, or None."""
+        try:
+            with open("%s/%s" % (self._directory, name), "rb") as file:
+                return file.read()
+        except OSError:
+            return None
+
+    def set(self, name, blob):
+        """Replace the blob: after a power cut the old one or the new one is there, whole."""
+        path = "%s/%s" % (self._directory, name)
+        with open(path + ".tmp", "wb") as file:
+            file.write(blob)
+            file.flush()
+        os.rename(path + ".tmp", path)
+
+
+def _make_directory(path):
+    try:
+        os.mkdir(path)
+    except OSError as error:
+        if error.args[0] != 17:  # EEXIST
+            raise
+
+
+class SystemClock:
+    """The operating system's clock as the board's internal RTC; it is not ours to set."""
+
+    source = 1
+    error_ms = 1000
+
+    def read(self):
+        """Unix time in milliseconds, or None if never set."""
+        return time.time_ns() // 1000000
+
+    def set_system(self, t_unix_ms, genuine):
+        """The system looks after its own clock."""
+
+
+class Watchdog:
+    """A watchdog without a timer: it ends the process when it is fed too late."""
+
+    def __init__(self, timeout_ms):
+        self._timeout_ms = timeout_ms
+        self._fed_ms = ticks.ticks_ms()
+
+    def feed(self):
+        """Feed it; too late ends the process like the reset of a board would."""
+        now = ticks.ticks_ms()
+        if ticks.ticks_diff(now, self._fed_ms) > self._timeout_ms:
+            print("watchdog: not fed for %d ms" % ticks.ticks_diff(now, self._fed_ms))
+            sys.exit(3)
+        self._fed_ms = now
+
+
+class _CpythonTicks:
+    """time.ticks_* of MicroPython, for CPython."""
+
+    _MASK = (1 << 62) - 1
+
+    def ticks_ms(self):
+        return time.monotonic_ns() // 1000000 & self._MASK
+
+    def ticks_us(self):
+        return time.monotonic_ns() // 1000 & self._MASK
+
+    def ticks_add(self, a, b):
+        return (a + b) & self._MASK
+
+    def ticks_diff(self, a, b):
+        half = (self._MASK + 1) >> 1
+        return ((a - b + half) & self._MASK) - half
+
+
+ticks = time if hasattr(time, "ticks_ms") else _CpythonTicks()
+
+
+def read_file(directory):
+    """A function that reads whole files of `directory`."""
+
+    def read(name):
+        with open("%s/%s" % (directory, name), "rb") as file:
+            return file.read()
+
+    return read

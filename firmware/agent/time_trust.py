@@ -1,0 +1,79 @@
+"""Which time to hold against certificates, and what a verified collector's answer proves about it.
+
+A board that lost power starts in the year 2000, where no certificate is valid yet. The candidates
+are tried in turn: the belief, the stored floor, the answer of a time server. A candidate is used
+for a handshake only; it becomes a belief when the collector, verified under it, confirms it. The
+floor rises only when a handshake was verified under a time that the collector then confirmed: so
+neither a forged NTP packet nor a collector with a wrong clock can push a board out of reach.
+Must never weaken the verification itself.
+"""
+
+from . import log
+from .clock import COLLECTOR, NTP
+from .errors import ClockError, FwError
+
+_AGREE_MS = 300000  # the collector confirms the time of the handshake if it is no further away
+
+BELIEF, FLOOR, NTP_CANDIDATE = "belief", "floor", "ntp"
+
+
+class TimeTrust:
+    """Candidates for the time of a handshake; `query_ntp()` is a coroutine or None."""
+
+    def __init__(self, clock, query_ntp=None):
+        self._clock = clock
+        self._query_ntp = query_ntp
+        self._turn = BELIEF
+        self._offset_ms = None  # UTC minus monotonic time, under the candidate in force
+        self._ntp_offset_ms = None
+
+    async def prepare(self):
+        """Before a handshake: set the clock that TLS looks at to the next candidate."""
+        if self._turn == NTP_CANDIDATE or self._clock.utc_ms() is None:
+            await self._ask_ntp()
+        if self._turn == BELIEF and self._clock.utc_ms() is None:
+            self._turn = FLOOR
+        candidate_ms = self._candidate()
+        self._offset_ms = candidate_ms - self._clock.mono_ms()
+        if self._turn == BELIEF:
+            self._clock.restore_system()
+        else:
+            self._clock.set_system(candidate_ms, False)
+        return self._turn
+
+    def _candidate(self):
+        if self._turn == NTP_CANDIDATE and self._ntp_offset_ms is not None:
+            return self._ntp_offset_ms + self._clock.mono_ms()
+        if self._turn == BELIEF:
+            return self._clock.utc_ms()
+        return self._clock.floor.t_unix_ms
+
+    async def _ask_ntp(self):
+        if self._query_ntp is None:
+            return
+        try:
+            t_unix_ms, error_ms = await self._query_ntp()
+            now = self._clock.mono_ms()
+            if not self._clock.floor.permits(t_unix_ms):
+                raise ClockError("ntp-implausible", "before the floor or beyond the horizon")
+            self._ntp_offset_ms = t_unix_ms - now
+            self._clock.set_utc(t_unix_ms, NTP, error_ms, now)
+        except (FwError, OSError) as error:
+            log.warn("clock", "ntp", code=getattr(error, "code", "ntp-network"))
+
+    def refused(self):
+        """TLS found a certificate expired or not yet valid: it is the next candidate's turn."""
+        order = (BELIEF, NTP_CANDIDATE, FLOOR)
+        self._turn = order[(order.index(self._turn) + 1) % 3]
+        self._clock.restore_system()
+
+    def failed(self):
+        """The handshake failed for another reason: the candidate proved nothing."""
+        self._clock.restore_system()
+
+    def confirmed(self, t_unix_ms, error_ms, mono_ms):
+        """The verified collector said that it was `t_unix_ms` at `mono_ms`, within `error_ms`."""
+        self._clock.set_utc(t_unix_ms, COLLECTOR, error_ms, mono_ms)
+        if abs(t_unix_ms - mono_ms - self._offset_ms) <= _AGREE_MS:
+            self._clock.floor.raise_to(t_unix_ms)
+        self._turn = BELIEF
