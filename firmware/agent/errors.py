@@ -1,7 +1,8 @@
 """Every error type of the device.
 
-A refusal carries a stable `code` that logs, events and tests name, a text that says what was expected, what was found
-and what to do, and the fields as data. Tasks catch only what they can answer; the supervisor takes the rest.
+A refusal carries a stable `code` that logs, events and tests name, a text that says what was
+expected, what was found and what to do, and the fields as data. Tasks catch only what they can
+answer; the supervisor takes the rest.
 """
 
 
@@ -29,4 +30,69 @@ class ClockError(FwError):
 
 
 class UploadError(FwError):
-    """An upload failed; nothing was changed. Codes `tls-*`, `connect-*`, `http-*`, `answer-*`, `ack-*`, `timeout`."""
+    """An upload failed; nothing was changed. Codes `tls-*`, `connect-*`, `http-*`, `ack-*`, ..."""
+
+
+class ReadingError(FwError):
+    """A journal record cannot be what it claims; codes `reading-*`, `context-*`."""
+
+
+class BatchError(FwError):
+    """A batch cannot be written as asked; codes `batch-*`."""
+
+
+class SignerError(FwError):
+    """Something that this key does not sign; codes `signer-*`."""
+
+
+class KeystoreError(FwError):
+    """Key or high-water mark cannot be used; codes `key-*`, `keystore-*`, `entropy-*`."""
+
+
+class SealError(FwError):
+    """A batch could not be sealed, nothing was lost; codes `seal-*`."""
+
+
+class ProfileError(FwError):
+    """A meter profile was refused; codes `profile-*`, field `where`."""
+
+
+class ModbusError(FwError):
+    """A read failed; `status` is that of WIRE_FORMAT.md section 4.4."""
+
+    status = 3
+
+
+class ModbusRequestError(ModbusError):
+    """A request that no meter may be asked was refused; code `modbus-request`."""
+
+
+class ModbusTimeout(ModbusError):
+    """No answer; code `modbus-timeout`."""
+
+    status = 1
+
+
+class ModbusCrcError(ModbusError):
+    """An answer with a wrong CRC; code `modbus-crc`."""
+
+    status = 2
+
+
+class ModbusMalformed(ModbusError):
+    """Bytes that are no answer to the request (address, function, length); code `modbus-malformed`."""
+
+
+class ModbusBusError(ModbusError):
+    """The bus itself is not available; code `modbus-bus`."""
+
+    status = 4
+
+
+class ModbusException(ModbusError):
+    """The meter refused the request; code `modbus-exception`, field `exception`."""
+
+    @property
+    def status(self):
+        """128 plus the exception code."""
+        return 128 + self.fields["exception"]

@@ -1,0 +1,113 @@
+"""Groups of readings: one for each boot and meter epoch (WIRE_FORMAT.md section 4.2).
+
+Pure. A value that was not obtained is listed as absent and never written as zero; a value that
+was obtained is never left out. Columns are built one at a time and written at once, so that only
+one of them is held as integers.
+"""
+
+from agent import cbor
+from agent.columns import encode_column, encode_integers, register_value
+from agent.errors import BatchError
+from agent.reading import words_len
+
+_COUNTER_BITS = 64  # modulus of `sequence` and `time`
+
+
+class _Layout:
+    """Where the columns of one meter of one context stand in `Reading.words`."""
+
+    def __init__(self, epoch, columns):
+        self.epoch = epoch
+        self.length = words_len(columns)
+        self.places = {}  # (function, address, count) -> (bit in `present`, offset, order)
+        offset = 0
+        for bit in range(len(columns)):
+            function, address, count, order = columns[bit]
+            self.places[(function, address, count)] = (bit, offset, order)
+            offset += 2 * count
+
+
+def _layouts(contexts, indices):
+    return [
+        [
+            _Layout(indices[c][m], contexts[c].meters[m].columns)
+            for m in range(len(contexts[c].meters))
+        ]
+        for c in range(len(contexts))
+    ]
+
+
+def group_rows(contexts, indices, rows):
+    """[((boot, epoch), [(layout, reading), ...]), ...] by (boot, epoch); rows keep their order."""
+    layouts = _layouts(contexts, indices)
+    groups = {}
+    for context, reading in rows:
+        if reading.meter >= len(layouts[context]):
+            raise BatchError(
+                "batch-meter",
+                "expected a meter index below %d, found %d"
+                % (len(layouts[context]), reading.meter),
+            )
+        layout = layouts[context][reading.meter]
+        if len(reading.words) != layout.length:
+            raise BatchError(
+                "batch-words",
+                "reading %d: expected %d bytes of words, found %d"
+                % (reading.sequence, layout.length, len(reading.words)),
+            )
+        groups.setdefault((reading.boot, layout.epoch), []).append((layout, reading))
+    return [(key, groups[key]) for key in sorted(groups)]
+
+
+def append_groups(out, groups):
+    """Append `groups` (payload key 13) to a bytearray."""
+    cbor.append_array_head(out, len(groups))
+    for (boot, epoch), members in groups:
+        _append_group(out, boot, epoch, members)
+
+
+def _append_group(out, boot, epoch, members):
+    cbor.append_array_head(out, 7)
+    for value in (epoch, boot, len(members)):
+        cbor.append(out, value)
+    cbor.append(out, encode_integers([r.sequence for _, r in members], _COUNTER_BITS))
+    cbor.append(out, encode_integers([r.t_100ms for _, r in members], _COUNTER_BITS))
+    quality = [
+        (i, members[i][1].status, members[i][1].flags)
+        for i in range(len(members))
+        if members[i][1].status or members[i][1].flags
+    ]
+    cbor.append(out, quality)
+    columns = _obtained(members)
+    cbor.append_array_head(out, len(columns))
+    for key in sorted(columns):
+        _append_column(out, key, columns[key], members)
+
+
+def _has(layout, reading, key):
+    place = layout.places.get(key)
+    return place is not None and (reading.present >> place[0]) & 1
+
+
+def _obtained(members):
+    """(function, address, count) -> order, of the columns that have at least one value."""
+    columns = {}
+    for layout, reading in members:
+        for key in layout.places:
+            if key not in columns and _has(layout, reading, key):
+                columns[key] = layout.places[key][2]
+    return columns
+
+
+def _append_column(out, key, order, members):
+    function, address, count = key
+    values = []
+    absent = []
+    for i in range(len(members)):
+        layout, reading = members[i]
+        if _has(layout, reading, key):
+            offset = layout.places[key][1]
+            values.append(register_value(reading.words[offset : offset + 2 * count], order))
+        else:
+            absent.append(i)
+    cbor.append(out, encode_column(function, address, count, order, values, absent))
