@@ -1,4 +1,4 @@
-"""A network cable on loopback that can be pulled: a TCP relay between the station and the collector.
+"""A network cable on loopback that can be pulled: a TCP relay from station to collector.
 
 While cut, connections are refused and open ones are reset, as behind a router without uplink.
 """
@@ -11,7 +11,7 @@ _CHUNK_BYTES = 65_536
 
 
 class Cable:
-    """Relays TCP from a port of its own to `target_port` on 127.0.0.1 until `cut()`; `mend()` takes it up again."""
+    """Relays TCP from its own `port` to `target_port` on 127.0.0.1 until `cut()`."""
 
     def __init__(self, target_port: int) -> None:
         self._target_port = target_port

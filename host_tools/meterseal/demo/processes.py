@@ -1,4 +1,4 @@
-"""Child processes of the demonstration: started with one JSON line as the sign of readiness, ended by their id."""
+"""Child processes of the demonstration: ready when they say so in JSON, ended by their id."""
 
 import json
 import queue
@@ -22,7 +22,11 @@ class Child:
         self._lines: queue.Queue[str | None] = queue.Queue()
         with log.open("ab") as log_file:
             self._process = subprocess.Popen(
-                list(arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log_file, text=True
+                list(arguments),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log_file,
+                text=True,
             )
         threading.Thread(target=self._collect, daemon=True).start()
 
@@ -50,7 +54,9 @@ class Child:
         """The JSON line with which the child says that it is ready."""
         found = json.loads(self.line(timeout_s))
         if not isinstance(found, dict):
-            raise EnvironmentProblem("demo-child", f"{self.name}: a JSON object was expected", "See the log.")
+            raise EnvironmentProblem(
+                "demo-child", f"{self.name}: a JSON object was expected", "See the log."
+            )
         return found
 
     def drain(self) -> list[str]:
