@@ -1,4 +1,7 @@
-"""A throw-away certificate authority for demonstrations and tests. Not for production: keys are written unencrypted."""
+"""A throw-away certificate authority for demonstrations and tests.
+
+Not for production: keys are written unencrypted.
+"""
 
 import ipaddress
 from datetime import UTC, datetime, timedelta
@@ -62,7 +65,7 @@ def _general_name(host_name: str) -> x509.GeneralName:
 
 
 def write_server_files(directory: Path, host_names: list[str]) -> None:
-    """Write ca.pem, ca.der (for the device), server.pem and server.key for a collector under `host_names`."""
+    """Write ca.pem, ca.der (for the device), server.pem, server.key for a collector."""
     authority = make_authority("Meterseal throw-away CA")
     server = make_server(authority, host_names)
     pem = serialization.Encoding.PEM
