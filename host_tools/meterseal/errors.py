@@ -1,10 +1,13 @@
-"""Errors that a person may meet. Each has a stable `code`; the text says what was expected, what was found, what to do."""
+"""Errors that a person may meet: a stable `code`, what was expected, what was found, what to do."""
+
+from meterseal.errors_text import remedy
 
 
 class Error(Exception):
     """Base of all errors of the host tools.
 
-    `code` is stable and for machines, `text` says what was expected and what was found, `remedy` what to do.
+    `code` is stable and for machines, `text` says what was expected and what was found, `remedy`
+    what to do.
     """
 
     def __init__(self, code: str, text: str, remedy: str = "") -> None:
@@ -24,3 +27,34 @@ class EnvironmentProblem(Error):
 
 class ProfileError(Error):
     """A meter profile is unknown or breaks the schema of firmware/profiles/README.md."""
+
+
+class VerificationError(Error):
+    """Something is not what it claims to be and is refused. Codes: WIRE_FORMAT section 11."""
+
+    def __init__(self, code: str, text: str, remedy_text: str = "") -> None:
+        super().__init__(code, text, remedy_text or remedy(code))
+
+
+class MalformedBatch(VerificationError):
+    """The bytes are not a batch as WIRE_FORMAT describes it. `offset`: where it was noticed."""
+
+    def __init__(self, code: str, text: str, offset: int | None = None) -> None:
+        super().__init__(code, text)
+        self.offset = offset
+
+
+class BadSignature(VerificationError):
+    """The signature is not the one that this key made over these bytes."""
+
+
+class UnknownKey(VerificationError):
+    """The trust file has no entry for this key."""
+
+
+class PolicyRefused(VerificationError):
+    """The batch is authentic, but the caller's policy does not accept what was found about it."""
+
+
+class TrustError(VerificationError):
+    """The trust file is not one, was altered, or is not signed by the expected operator."""
