@@ -9,54 +9,21 @@ import json
 import pathlib
 import sys
 
-import vec_batch
-import vec_cbor
-import vec_p256
-import vec_valid
+import vec_batches
+import vec_cbor_cases
+import vec_chain
+import vec_columns_cases
+import vec_p256_cases
 
 HERE = pathlib.Path(__file__).resolve().parent
 
-NOTES = {
-    "Genesis": "Number 1 of its chain: key 17, no key 3.",
-    "NoReadings": "count is 0 and there are no groups.",
-    "Float32": "Register words of IEEE-754 floats, kept as words.",
-    "LowWordFirst": "Order 1: the words are reversed before they become an integer.",
-    "Int64": "A register value of four words, modulo 2^64.",
-    "Setup": "The meter has setup registers.",
-    "SeveralMeters": "Several meters: one group for each.",
-    "Recovered": "Readings of an earlier boot than the one that sealed.",
-    "MeterEpoch": "Contexts name different meters; equal ones appear once in key 12.",
-    "Absent": "Values that were not obtained.",
-    "Quality": "Status or flags other than 0.",
+FILES = {
+    "cbor_v1.json": vec_cbor_cases.content,
+    "columns_v1.json": vec_columns_cases.content,
+    "p256_v1.json": vec_p256_cases.content,
+    "batch_v1.json": vec_batches.content,
+    "chain_v1.json": vec_chain.content,
 }
-
-
-def valid_test(name, flags, comment, content):
-    """Return the JSON object of a valid batch."""
-    payload = vec_cbor.encode(vec_batch.payload_map(content))
-    sealed, digest = vec_batch.seal(payload, vec_p256.DEVICE)
-    return {
-        "id": name,
-        "comment": comment,
-        "flags": flags,
-        "key": "device",
-        "input": vec_batch.input_json(content),
-        "payload_hex": payload.hex(),
-        "bytes_hex": sealed.hex(),
-        "hash_hex": digest.hex(),
-        "result": "valid",
-        "error": None,
-    }
-
-
-def batch_file():
-    """Return the content of batch_v1.json."""
-    tests = [valid_test(*case) for case in vec_valid.cases()]
-    keys = [key.describe() for key in vec_p256.KEYS]
-    return {"format": 1, "notes": NOTES, "keys": keys, "tests": tests}
-
-
-FILES = {"batch_v1.json": batch_file}
 
 
 def compact(value):
@@ -79,12 +46,14 @@ def layout(content):
     return "{\n" + ",\n".join(members) + "\n}\n"
 
 
-def refuse_duplicates(content, name):
-    """Stop where two tests of a file have one id."""
+def refuse_faults(content, name):
+    """Stop where two tests have one id, or a flag has no note, or a note no test."""
     ids = [test["id"] for test in content["tests"]]
+    used = {flag for test in content["tests"] for flag in test["flags"]}
     twice = sorted({i for i in ids if ids.count(i) > 1})
-    if twice:
-        raise SystemExit(f"{name}: ids used twice: {', '.join(twice)}")
+    odd = sorted(used ^ set(content["notes"]))
+    if twice or odd:
+        raise SystemExit(f"{name}: ids used twice: {twice}; flags without note or use: {odd}")
 
 
 def main(arguments=None):
@@ -94,7 +63,7 @@ def main(arguments=None):
     check = parser.parse_args(arguments).check
     for name, build in FILES.items():
         content = build()
-        refuse_duplicates(content, name)
+        refuse_faults(content, name)
         text, path = layout(content), HERE / name
         if not check:
             path.write_text(text, encoding="utf-8")
