@@ -188,12 +188,23 @@ def _evidence(
 
 
 def _sources(tree: dict[str, Any]) -> Iterator[Finding]:
-    """Source ids are unique, and each is cited."""
+    """Source ids are unique, each is cited, and line settings that are claimed have one."""
     ids = [source["id"] for source in tree["sources"]]
     if len(ids) != len(set(ids)):
         yield Finding(
             "profile-source-duplicate", "sources", f"expected every id once, found {ids}"
         )
+    bus = tree["bus"]
+    cited = set(bus.get("sources", ()))
+    for section in schema.SECTIONS:
+        cited |= {source for entry in tree[section].values() for source in entry["sources"]}
+    for unused in sorted(set(ids) - cited):
+        yield Finding("profile-source-unused", "sources", f"no register cites {unused}")
+    for unknown in sorted(set(bus.get("sources", ())) - set(ids)):
+        yield Finding("profile-source-unknown", "bus.sources", f"{unknown} is not in sources")
+    if bus["settings"] != "general" and "sources" not in bus:
+        text = f"line settings that are {bus['settings']} need a source"
+        yield Finding("profile-source-missing", "bus.sources", text)
 
 
 def _confidence_of_profile(tree: dict[str, Any]) -> Iterator[Finding]:

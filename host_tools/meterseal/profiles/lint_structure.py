@@ -12,8 +12,8 @@ from meterseal.profiles import schema
 
 # A free factor is how a wrong scale gets in: never, under any name.
 _MULTIPLIERS: Final = frozenset(
-    ("multiplier", "multiply", "scale", "scaling", "scaler", "factor", "gain", "coefficient")
-    + ("divisor", "divide", "divide_by")
+    {"multiplier", "multiply", "scale", "scaling", "scaler", "factor", "gain", "coefficient"}
+    | {"divisor", "divide", "divide_by"}
 )
 
 
@@ -126,6 +126,7 @@ BUS_KEYS: Final[dict[str, Key]] = {
     "timeout_ms": _number(10, 10_000),
     "min_interval_ms": _number(1, 60_000, needed=False),
     "settings": _choice(*schema.SETTINGS_ORIGINS),
+    "sources": Key(False, "a list of texts", _is_list(_is_text, least=1)),
 }
 REGISTER_KEYS: Final[dict[str, Key]] = {
     "fn": _choice(3, 4),

@@ -53,6 +53,7 @@ class Bus:
     timeout_ms: int
     min_interval_ms: int
     settings: str
+    sources: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -152,8 +153,8 @@ def _profile(tree: dict[str, Any], sha256: bytes) -> Profile:
 
 
 def _bus(entry: dict[str, Any]) -> Bus:
-    values = {"bauds": (), "min_interval_ms": 0, **entry}
-    values["kinds"], values["bauds"] = tuple(values["kinds"]), tuple(values["bauds"])
+    values = {"bauds": (), "min_interval_ms": 0, "sources": (), **entry}
+    values |= {name: tuple(values[name]) for name in ("kinds", "bauds", "sources")}
     return Bus(**values)
 
 
