@@ -1,0 +1,42 @@
+"""`meterseal collect`: the collector."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_HELP = """Collect sealed batches over HTTPS and keep every byte.
+
+Acknowledges only what is durable, and only what verifies with a key of the trust file.
+
+Examples:
+
+    meterseal collect --data data --cert server.pem --key server.key --trust trust.json
+
+    meterseal collect --data data --port 0 --json --cert c.pem --key c.key --trust trust.json
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command line."""
+    app.command("collect", help=_HELP)(collect)
+
+
+def collect(
+    data: Annotated[Path, typer.Option(help="Directory of the database.")],
+    cert: Annotated[Path, typer.Option(help="Server certificate, PEM.")],
+    key: Annotated[Path, typer.Option(help="Key of the certificate, PEM.")],
+    trust: Annotated[Path, typer.Option(help="Trust file: whose batches are taken.")],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0: any free one.")] = 8443,
+    database: Annotated[str, typer.Option(help="SQLAlchemy URL; default: SQLite in --data.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line when ready.")] = False,
+) -> None:
+    """Serve until told to stop (help text: `_HELP`)."""
+    from meterseal.collector.serve import Settings, serve
+
+    def ready(url: str) -> None:
+        typer.echo(json.dumps({"ready": True, "url": url}) if as_json else f"Listening on {url}")
+
+    serve(Settings(data, cert, key, trust, host, port, database), ready)

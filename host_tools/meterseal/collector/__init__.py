@@ -1,0 +1,1 @@
+"""Takes sealed batches, keeps every byte, acknowledges only what is durable."""
