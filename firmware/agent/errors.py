@@ -96,3 +96,23 @@ class ModbusException(ModbusError):
     def status(self):
         """128 plus the exception code."""
         return 128 + self.fields["exception"]
+
+
+class JournalError(FwError):
+    """The journal refused or cannot go on; codes `journal-*`."""
+
+
+class JournalFull(JournalError):
+    """No space that may be reused, under policy `stop`; nothing was lost; code `journal-full`."""
+
+
+class JournalAckError(JournalError):
+    """An acknowledgement that does not match what is held; codes `ack-unknown`, `ack-hash`."""
+
+
+class SectorFault(JournalError):
+    """A sector refused an erase or came back different from what was written; `journal-sector`."""
+
+
+class MeterError(FwError):
+    """The meters of the station cannot be told apart; codes `meter-*`."""

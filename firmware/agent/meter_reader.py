@@ -1,0 +1,190 @@
+"""Reads one meter: a snapshot of the chosen registers, and its identity and set-up registers.
+
+A snapshot is what was obtained, block by block, with one status: that of the first block that
+failed. What was not obtained is absent, never zero. Must never decode what is going to be sealed.
+"""
+
+from collections import namedtuple
+
+from . import decode
+from .errors import ModbusBusError, ModbusError, ModbusException, ModbusTimeout
+from .modbus.settings import Line, limits
+from .profile_plan import plan
+
+RETRIED, IMPLAUSIBLE, PARTIAL = 1, 2, 4  # flags, WIRE_FORMAT.md section 4.4
+_GAP_MS = 50
+_NOT_THERE = (1, 2, 3)  # exceptions that say: no such function, address or length
+
+
+class Snapshot:
+    """One reading in the making."""
+
+    def __init__(self, size, mono_ms):
+        self.words = bytearray(size)
+        self.mono_ms = mono_ms  # when the first request was sent
+        self.present = 0
+        self.status = 0
+        self.flags = 0
+
+
+Identity = namedtuple("Identity", "identity setup unexpected")
+
+
+class MeterReader:
+    """One meter behind a client. `line`: None for the profile's; `lim`: None for limits from the
+    profile.
+    """
+
+    def __init__(self, client, unit, profile, clock, line=None, lim=None):
+        self.client = client
+        self.unit = unit
+        self.profile = profile
+        self.clock = clock
+        bus = profile.bus
+        line = line or Line(bus.baud, bus.parity, bus.stop_bits)
+        lim = lim or limits(
+            first_byte_ms=bus.timeout_ms, gap_ms=_GAP_MS, min_interval_ms=bus.min_interval_ms
+        )
+        client.add_unit(unit, line, lim)
+        self.reads = plan(profile.columns, profile.listed, bus, line)
+        self._offsets = _offsets(profile.columns)
+        self._total_read = self._read_of(profile.total)
+
+    def counters(self):
+        """Error counters since boot, as the health section has them."""
+        return self.client.unit(self.unit).counters.as_list()
+
+    async def snapshot(self, probe=False):
+        """Everything once. `probe`: the meter did not answer lately, so ask once, for the energy,
+        before the rest.
+        """
+        snap = Snapshot(self._offsets[-1], self.clock.mono_ms())
+        first = True
+        for read in self._order(probe):
+            try:
+                await self._fill(snap, read, 0 if probe and first else None, first)
+            except ModbusError as error:
+                snap.status = snap.status or error.status
+                if isinstance(error, ModbusBusError):
+                    break
+                if isinstance(error, ModbusTimeout):
+                    if first:
+                        break
+                    probe = True
+            first = False
+        if snap.status and snap.present:
+            snap.flags |= PARTIAL
+        return snap
+
+    async def reread_total(self, snap):
+        """Read the block of the energy total once more into `snap`; what fails leaves it as it
+        was.
+        """
+        snap.flags |= RETRIED
+        try:
+            await self._fill(snap, self._total_read, None, False)
+        except ModbusError:
+            pass  # the first value stays, flagged
+
+    def total(self, snap, setup=()):
+        """(total, step, span) in milliwatt-hours, None if it was not obtained or the meter has
+        none now.
+        """
+        index = self.profile.total
+        if index is None or not snap.present >> index & 1:
+            return None
+        column = self.profile.columns[index]
+        raw = snap.words[self._offsets[index] : self._offsets[index + 1]]
+        scale = self._scale(column, setup)
+        if scale is None:
+            return None
+        exp10 = column.exp10 + scale
+        value = decode.milli(raw, column.kind, column.order, exp10, column.markers)
+        if value is None:
+            return None
+        step = decode.step_milli(raw, column.kind, column.order, exp10)
+        integer = column.kind not in ("f32", "f64")
+        return value, step, step << (16 * column.count) if integer else 0
+
+    async def read_identity(self):
+        """Identity and set-up registers as the wire has them; raises ModbusError."""
+        identity = await self._registers(self.profile.identity)
+        setup = await self._registers(self.profile.setup)
+        unexpected = [
+            register.name
+            for register in self.profile.identity + self.profile.setup
+            if not _as_expected(register, _words(register, identity + setup))
+        ]
+        return Identity(identity, setup, unexpected)
+
+    async def _registers(self, registers):
+        """What the meter has of these; a register that it refuses is left out."""
+        read = []
+        for register in registers:
+            try:
+                words = await self.client.read(
+                    self.unit, register.function, register.address, register.count
+                )
+            except ModbusException as error:
+                if error.fields["exception"] not in _NOT_THERE:
+                    raise
+                continue
+            read.append((register.function, register.address, words))
+        return tuple(read)
+
+    async def _fill(self, snap, read, retries, first):
+        client = self.client
+        try:
+            words = await client.read(
+                self.unit, read.function, read.address, read.count, read.longer, retries
+            )
+        finally:
+            if client.attempts > 1:
+                snap.flags |= RETRIED
+            if first and client.sent_ms is not None:
+                snap.mono_ms = self.clock.mono_ms() - client.timing.since_ms(client.sent_ms)
+        for index, offset, length in read.parts:
+            at = self._offsets[index]
+            snap.words[at : at + length] = words[offset : offset + length]
+            snap.present |= 1 << index
+
+    def _order(self, probe):
+        if not probe or self._total_read is None:
+            return self.reads
+        return (self._total_read,) + tuple(r for r in self.reads if r is not self._total_read)
+
+    def _read_of(self, column):
+        for read in self.reads:
+            if any(part[0] == column for part in read.parts):
+                return read
+        return None
+
+    def _scale(self, column, setup):
+        """Decimal exponent from the set-up registers, None if it is not known."""
+        if column.scale_factor < 0:
+            return 0
+        words = _words(self.profile.setup[column.scale_factor], setup)
+        return None if words is None else decode.scale_factor(words)
+
+
+def _offsets(columns):
+    """Byte offset of each column in `Reading.words`, and their end."""
+    offsets = [0]
+    for column in columns:
+        offsets.append(offsets[-1] + 2 * column.count)
+    return offsets
+
+
+def _words(register, read):
+    """The words of a register among those that were read, or None."""
+    for function, address, words in read:
+        if (function, address) == (register.function, register.address):
+            return words
+    return None
+
+
+def _as_expected(register, words):
+    """A register that the meter refuses says nothing either way."""
+    if not register.expect or words is None:
+        return True
+    return decode.unsigned(words, register.order) in register.expect

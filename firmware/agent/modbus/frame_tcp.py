@@ -1,0 +1,63 @@
+"""Modbus TCP frames as pure functions: the MBAP header around the PDU of `frame`.
+
+Source: MODBUS Messaging on TCP/IP Implementation Guide V1.0b, section 3.1.3. The length field is
+what says where a reply ends: a partial frame is never looked into. Transaction ids have 16 bits.
+"""
+
+from ..errors import ModbusMalformed
+from .frame import check_request, exception_of, read_pdu
+
+HEADER_LEN = 6  # transaction, protocol, length; the unit id counts as part of the body
+_MIN_BODY, _MAX_BODY = 3, 254
+
+
+def next_transaction(transaction):
+    """The id after `transaction`; wraps at 16 bits."""
+    return (transaction + 1) & 0xFFFF
+
+
+def tcp_request(transaction, unit, function, address, count):
+    """Request with MBAP header."""
+    check_request(unit, function, address, count)
+    return bytes((transaction >> 8, transaction & 0xFF, 0, 0, 0, 6, unit)) + read_pdu(
+        function, address, count
+    )
+
+
+def take_frame(buf):
+    """(transaction, body) of the first whole frame in `buf`, which is removed from it; None if not
+    whole yet.
+
+    Raises ModbusMalformed if this cannot be Modbus TCP: the stream has to be opened anew.
+    """
+    if len(buf) < HEADER_LEN:
+        return None
+    length = buf[4] << 8 | buf[5]
+    if buf[2] or buf[3] or not _MIN_BODY <= length <= _MAX_BODY:
+        raise ModbusMalformed(
+            "modbus-malformed",
+            "expected MBAP with protocol 0, length %d to %d, found protocol %d, length %d"
+            % (_MIN_BODY, _MAX_BODY, buf[2] << 8 | buf[3], length),
+        )
+    if len(buf) < HEADER_LEN + length:
+        return None
+    transaction, body = buf[0] << 8 | buf[1], bytes(buf[HEADER_LEN : HEADER_LEN + length])
+    buf[: HEADER_LEN + length] = b""
+    return transaction, body
+
+
+def words_of(body, unit, function, count):
+    """The words of a reply body (unit, function, byte count, words); ModbusException,
+    ModbusMalformed.
+    """
+    if body[0] == unit and body[1] == function | 0x80 and len(body) == 3:
+        raise exception_of(unit, function, body[2])
+    expected = bytes((unit, function, 2 * count))
+    if body[:3] != expected or len(body) != 3 + 2 * count:
+        raise ModbusMalformed(
+            "modbus-malformed",
+            "unit %d: expected function %d with %d bytes, found unit %d, function %d, %d bytes"
+            % (unit, function, 2 * count, body[0], body[1], len(body) - 3),
+            unit=unit,
+        )
+    return body[3:]

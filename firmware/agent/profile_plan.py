@@ -1,0 +1,111 @@
+"""Which reads to send so that a snapshot of a meter takes the least time on the bus.
+
+Each read costs its request, the quiet time and the turnaround of the meter; each register costs
+two characters, wanted or not. The best cut of the sorted registers is found exactly (dynamic
+programming). Must never ask for more registers than the meter answers, nor bridge more unlisted
+ones than its profile allows.
+"""
+
+from collections import namedtuple
+
+# `longer`: a larger count that is also readable from `address` (0: none), see
+# modbus.base.Client.read.
+# `parts`: (index of the column, byte offset in the reply, length in bytes).
+Read = namedtuple("Read", "function address count longer parts")
+
+_FIXED_CHARS = 13  # request 8; reply: unit, function, byte count, CRC
+_NEVER = 1 << 40
+
+
+def read_us(count, line, turnaround_ms):
+    """Bus time of one read: quiet time, request, turnaround, reply."""
+    return line.quiet_us + (_FIXED_CHARS + 2 * count) * line.char_us + 1000 * turnaround_ms
+
+
+def plan(columns, listed, bus, line):
+    """Reads that bring every register of `columns` (sorted) in the least time.
+
+    `columns`: objects with `function`, `address`, `count`; `listed`: `Profile.listed`; `bus`:
+    `Profile.bus`.
+    """
+    cuts = _best_cuts(columns, listed, bus, line)
+    reads = [_read(columns, first, last, listed, bus) for first, last in cuts]
+    return tuple(_unlike_neighbours(reads))
+
+
+def _best_cuts(columns, listed, bus, line):
+    """[(first, last)] of the columns of each read."""
+    best = [(0, 0)]  # least time for the first n columns, and where their last read begins
+    for end in range(1, len(columns) + 1):
+        choices = []
+        for first in range(end):
+            count = _span(columns, first, end - 1, listed, bus)
+            if count:
+                choices.append((best[first][0] + read_us(count, line, bus.turnaround_ms), first))
+        best.append(min(choices) if choices else (_NEVER, end - 1))
+    cuts = []
+    end = len(columns)
+    while end:
+        first = best[end][1]
+        cuts.append((first, end - 1))
+        end = first
+    cuts.reverse()
+    return cuts
+
+
+def _span(columns, first, last, listed, bus):
+    """Registers of one read over these columns, 0 if the meter would not answer it. A single
+    column always may.
+    """
+    start, end = columns[first], columns[last]
+    if start.function != end.function:
+        return 0
+    stop = max(c.address + c.count for c in columns[first : last + 1])
+    count = stop - start.address
+    if first == last:
+        return count
+    holes = unlisted(start.function, start.address, count, listed)
+    return count if count <= bus.max_registers and holes <= bus.max_hole else 0
+
+
+def unlisted(function, address, count, listed):
+    """How many of these registers the profile does not list."""
+    known = 0
+    for other, start, length in listed:
+        if other == function:
+            known += max(0, min(start + length, address + count) - max(start, address))
+    return count - known
+
+
+def _read(columns, first, last, listed, bus):
+    function, address = columns[first].function, columns[first].address
+    count = max(c.address + c.count for c in columns[first : last + 1]) - address
+    parts = tuple(
+        (i, 2 * (columns[i].address - address), 2 * columns[i].count)
+        for i in range(first, last + 1)
+    )
+    return Read(function, address, count, _longer(function, address, count, listed, bus), parts)
+
+
+def _longer(function, address, count, listed, bus):
+    """The smallest larger count that ends with a listed register and bridges no hole; 0 if there
+    is none.
+    """
+    for other, start, length in listed:
+        if other == function and start == address + count and count + length <= bus.max_registers:
+            return count + length
+    return 0
+
+
+def _unlike_neighbours(reads):
+    """An order in which no two consecutive reads ask for the same number of registers, as far as
+    possible.
+    """
+    left, ordered = list(reads), []
+    while left:
+        before = ordered[-1].count if ordered else 0
+        counts = [read.count for read in left]
+        unlike = [read for read in left if read.count != before] or left
+        ordered.append(max(unlike, key=lambda read: (counts.count(read.count), -left.index(read))))
+        left.remove(ordered[-1])
+    return ordered
