@@ -4,6 +4,7 @@ Not for production: keys are written unencrypted.
 """
 
 import ipaddress
+import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -80,3 +81,8 @@ def write_server_files(directory: Path, host_names: list[str]) -> None:
     )
     (directory / "server.key").touch(mode=0o600)
     (directory / "server.key").write_bytes(key)
+
+
+def client_context(ca_pem: Path) -> ssl.SSLContext:
+    """TLS context of a client that trusts this authority alone."""
+    return ssl.create_default_context(cafile=str(ca_pem))

@@ -14,7 +14,7 @@ class Cable:
     """Relays TCP from its own `port` to `target_port` on 127.0.0.1 until `cut()`."""
 
     def __init__(self, target_port: int) -> None:
-        self._target_port = target_port
+        self.target_port = target_port
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._listener = self._listen(0)
@@ -29,7 +29,7 @@ class Cable:
         while True:
             try:
                 near, _ = listener.accept()
-                far = socket.create_connection(("127.0.0.1", self._target_port), timeout=5)
+                far = socket.create_connection(("127.0.0.1", self.target_port), timeout=5)
             except OSError:
                 return
             far.settimeout(None)

@@ -1,0 +1,138 @@
+"""The demonstration, scene by scene. Each returns only if what it shows really happened."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from meterseal.demo.stage import Stage, wait_until
+
+Say = Callable[[str], None]
+
+BEFORE_OUTAGE = 2
+SEALED_OFFLINE = 2
+FLASH_LOG = "sealed"
+
+
+class Narrator:
+    """Numbered headings and plain lines on the terminal, with the time since the start."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._start_s = time.monotonic()
+        self._scene = 0
+
+    def scene(self, title: str) -> None:
+        """A numbered heading."""
+        self._scene += 1
+        self._console.print(f"\n[bold]{self._scene}. {title}[/bold]")
+
+    def say(self, text: str) -> None:
+        """One line with the seconds since the start."""
+        elapsed_s = time.monotonic() - self._start_s
+        self._console.print(f"   [dim]{elapsed_s:5.1f} s[/dim]  {text}", highlight=False)
+
+
+def sealed_numbers(stage: Stage) -> list[int]:
+    """Numbers of the batches that the station says it sealed since the last call."""
+    assert stage.board is not None
+    numbers = []
+    for line in stage.board.drain():
+        fields = dict(part.split("=", 1) for part in line.split() if "=" in part)
+        if "sealer" in line and "number" in fields:
+            numbers.append(int(fields["number"]))
+    return numbers
+
+
+class Watch:
+    """Follows the station's log and the collector's head, and says what is new."""
+
+    def __init__(self, stage: Stage, narrator: Narrator) -> None:
+        self._stage = stage
+        self._narrator = narrator
+        self.sealed = 0
+        self.acknowledged = 0
+
+    def look(self, online: bool = True) -> None:
+        """Say each batch that was sealed, and how far the collector has the chain."""
+        for number in sealed_numbers(self._stage):
+            self.sealed = number
+            waiting = "" if online else "  (no network: kept in flash)"
+            self._narrator.say(f"sealed batch {number}{waiting}")
+        if online and (head := self._stage.head_number()) > self.acknowledged:
+            self.acknowledged = head
+            self._narrator.say(f"[green]collector holds the chain up to batch {head}[/green]")
+
+
+def seal_online(stage: Stage, narrator: Narrator, watch: Watch) -> None:
+    """Readings become batches, batches reach the collector."""
+    narrator.scene("The station reads the meter over Modbus, seals and uploads over TLS")
+    stage.start_board()
+
+    def enough() -> bool:
+        watch.look()
+        return watch.acknowledged >= BEFORE_OUTAGE
+
+    wait_until("sealed batches at the collector", enough, 40, stage.out / "station.log")
+
+
+def outage(stage: Stage, narrator: Narrator, watch: Watch) -> None:
+    """The network goes; the station goes on."""
+    narrator.scene("The network is cut")
+    assert stage.cable is not None
+    stage.cable.cut()
+    before = max(watch.sealed, watch.acknowledged)
+
+    def enough() -> bool:
+        watch.look(online=False)
+        return watch.sealed >= before + SEALED_OFFLINE
+
+    wait_until("batches sealed without network", enough, 30, stage.out / "station.log")
+
+
+def power_cut(stage: Stage, narrator: Narrator, watch: Watch) -> None:
+    """The power goes in the middle of it, and comes back."""
+    narrator.scene("The power is cut (kill -9) and comes back; the network is still down")
+    time.sleep(1.5)
+    stage.kill_board()
+    narrator.say("station killed between two batches")
+    stage.start_board()
+    before = watch.sealed
+
+    def enough() -> bool:
+        watch.look(online=False)
+        return watch.sealed > before
+
+    wait_until("a batch after the restart", enough, 30, stage.out / "station.log")
+    narrator.say("what was read before the cut is in it, marked as recovered")
+
+
+def drain(stage: Stage, narrator: Narrator, watch: Watch) -> None:
+    """The network comes back; the backlog drains."""
+    narrator.scene("The network is back: the backlog drains, oldest first")
+    assert stage.cable is not None
+    wanted = watch.sealed
+    stage.cable.mend()
+
+    def enough() -> bool:
+        watch.look()
+        return watch.acknowledged >= wanted
+
+    wait_until("the whole backlog at the collector", enough, 40, stage.out / "station.log")
+
+
+def take_stock(stage: Stage, narrator: Narrator) -> Path:
+    """Stop the station and take out every byte that the collector holds."""
+    assert stage.board is not None
+    stage.board.stop()
+    batches = stage.out / "batches.cborseq"
+    batches.write_bytes(stage.get("/v1/export").content)
+    narrator.scene("Everything that the collector holds is verified, independently of the firmware")
+    return batches
+
+
+def identity_text(stage: Stage) -> str:
+    """What the station says of itself, for the transcript."""
+    return json.dumps({key: stage.identity[key] for key in ("device_id", "key_class")})
