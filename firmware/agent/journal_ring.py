@@ -1,0 +1,207 @@
+"""A ring of sectors, written in order and reused in order.
+
+Sectors are counted by an epoch that never repeats; epoch e stands in sector `base + e % count`, so
+that order, place and wear follow from one number, and an address is `epoch * 4096 + offset`. A
+sector begins with a header (magic, ring, count, epoch, 10 bytes of the ring's own, CRC-32) and one
+record that lets it be read alone; that record is programmed before the header and makes the sector
+count. Erased is what this boot erased itself: after a power cut "looks erased" proves nothing.
+Whether a sector may be reused is the caller's decision, never this module's.
+"""
+
+import struct
+from binascii import crc32
+
+from agent.errors import JournalError, SectorFault
+from agent.journal_flash import SECTOR
+from agent.journal_record import HEADER, encode, encoded_len, load, walk
+
+_HEADER = ">4sBBHI10s"
+_MAGIC = b"MSJ\x01"  # the last byte is the version of the layout
+_STRIKES = 2  # failed programs after which a sector is given up
+_ERASE_AHEAD_ROOM = SECTOR // 4
+_PROBE = 4  # sectors behind the newest header in which its own header may have been damaged
+_GUARD = 4  # bytes behind a torn write that may have begun to change
+
+
+class Ring:
+    """One ring: `head` is the epoch being written (-1: none), `offset` its next free byte."""
+
+    def __init__(self, flash, kind, base, count, bad):
+        self._flash = flash
+        self._kind = kind
+        self._base = base
+        self.count = count
+        self._bad = bad  # set of sector numbers of the partition, shared by both rings
+        self.head = -1
+        self.oldest = 0
+        self.offset = SECTOR
+        self.foreign = 0  # sectors whose header area holds something else
+        self.damaged = 0
+        self.touched = False  # written to in this boot
+        self._ready = -1
+        self._torn_end = 0
+        self._strikes = 0
+
+    # -- places
+
+    def sector(self, epoch):
+        """The sector of the partition in which `epoch` stands."""
+        return self._base + epoch % self.count
+
+    def address(self):
+        """Where the next record will stand."""
+        return self.head * SECTOR + self.offset
+
+    def usable(self):
+        """Sectors of this ring that are not bad."""
+        return self.count - sum(1 for s in self._bad if self._base <= s < self._base + self.count)
+
+    def following(self, epoch):
+        """The epoch of the next sector that is not bad."""
+        for step in range(1, self.count + 1):
+            if self.sector(epoch + step) not in self._bad:
+                return epoch + step
+        raise JournalError(
+            "journal-flash", "every sector of a ring failed; replace the flash or the board"
+        )
+
+    # -- mount
+
+    def scan(self):
+        """Read every sector's header, find the newest and the oldest epoch; (valid, other)."""
+        epochs = 0
+        for index in range(self.count):
+            header = self._flash.read(self._base + index, 0, HEADER)
+            epoch = self._epoch(header)
+            if epoch is None or epoch % self.count != index:
+                self.foreign += header != b"\xff" * HEADER
+                continue
+            self.oldest = epoch if not epochs else min(self.oldest, epoch)
+            self.head = max(self.head, epoch)
+            epochs += 1
+        if epochs:
+            self._probe()
+            self.oldest = max(self.oldest, self.head - self.count + 1)
+        return epochs
+
+    def _probe(self):
+        """A damaged header must not hide the newest sector: its first record speaks for it."""
+        for epoch in range(self.head + 1, self.head + 1 + _PROBE):
+            if load(self._flash, self.sector(epoch), epoch, HEADER):
+                self.head = epoch
+
+    def _epoch(self, header):
+        magic, kind, _, count, epoch, _ = struct.unpack(_HEADER, header[:22])
+        (crc,) = struct.unpack(">I", header[22:])
+        mine = magic == _MAGIC and kind == self._kind and count == self.count
+        return epoch if mine and crc == crc32(header[:22]) & 0xFFFFFFFF else None
+
+    def own_bytes(self, epoch):
+        """The 10 bytes that the header of `epoch` holds for the ring; None if it is not there."""
+        header = self._flash.read(self.sector(epoch), 0, HEADER)
+        return bytes(header[12:22]) if self._epoch(header) == epoch else None
+
+    def walk(self, epoch, offset=HEADER):
+        """Yield (offset, kind, payload, end) of the valid records of one sector."""
+        found = self._epoch(self._flash.read(self.sector(epoch), 0, HEADER))
+        if found not in (None, epoch):
+            return ()  # the sector was skipped as bad and holds what is older
+        return walk(self._flash, self.sector(epoch), epoch, offset, self._report)
+
+    def _report(self, start, end):
+        self.damaged += 1
+
+    def settle(self, end):
+        """Continue behind `end` of the head sector; True if something torn stands there."""
+        self.offset = end
+        self._torn_end = self._flash.last_programmed(self.sector(self.head), end)
+        return self._torn_end > end
+
+    # -- writing
+
+    def room(self):
+        """Bytes left in the head sector."""
+        return SECTOR - self.offset
+
+    def append(self, kind, payload):
+        """Program one record behind the last; its address, or None if the sector has no room."""
+        self.cover_torn()
+        while encoded_len(kind, len(payload)) <= self.room():
+            address = self.address()
+            if self.put(encode(kind, payload, address)):
+                return address
+        return None
+
+    def put(self, frame):
+        """Program bytes at the offset; False (and they are covered) if they did not hold."""
+        self.touched = True
+        start = self.offset
+        try:
+            self._flash.program(self.sector(self.head), start, frame)
+            self.offset = start + len(frame)
+            return True
+        except SectorFault:
+            self._torn_end = start + len(frame)
+            self._strike()
+            self.cover_torn()
+            return False
+
+    def _strike(self):
+        self._strikes += 1
+        if self._strikes >= _STRIKES:
+            self.give_up(self.head)
+            self.offset = SECTOR
+
+    def cover_torn(self):
+        """Zeros over a torn write: what it left can then never turn into a record."""
+        start, end = self.offset, min(self._torn_end + _GUARD, SECTOR)
+        if self._torn_end <= start:
+            return
+        self._torn_end = 0
+        self.offset = end
+        try:
+            self._flash.program(self.sector(self.head), start, bytes(end - start))
+        except SectorFault:
+            self._strike()
+
+    def give_up(self, epoch):
+        """Remember the sector of `epoch` as bad."""
+        self._bad.add(self.sector(epoch))
+
+    def start(self, epoch, own, kind, payload):
+        """Begin the sector of `epoch` with one record; False (and it is bad) if it failed."""
+        sector = self.sector(epoch)
+        header = struct.pack(_HEADER, _MAGIC, self._kind, 0, self.count, epoch, own)
+        header += struct.pack(">I", crc32(header) & 0xFFFFFFFF)
+        first = encode(kind, payload, epoch * SECTOR + HEADER)
+        try:
+            if self._ready != epoch:
+                self._flash.erase(sector)
+            self._ready = -1
+            self._flash.program(sector, HEADER, first)
+            self._flash.program(sector, 0, header)
+        except SectorFault:
+            self.give_up(epoch)
+            return False
+        self.head = epoch
+        self.offset = HEADER + len(first)
+        self.oldest = max(self.oldest, epoch - self.count + 1)
+        self.touched = True
+        self._strikes = 0
+        self._torn_end = 0
+        return True
+
+    def erase_ahead(self, first_used):
+        """Erase the next sector if it is soon needed and free (before epoch `first_used`)."""
+        if not self.touched or self.room() > _ERASE_AHEAD_ROOM:
+            return False
+        epoch = self.following(self.head)
+        if self._ready == epoch or epoch - self.count >= first_used:
+            return False
+        try:
+            self._flash.erase(self.sector(epoch))
+            self._ready = epoch
+        except SectorFault:
+            self.give_up(epoch)
+        self.oldest = max(self.oldest, epoch - self.count + 1)
+        return True
