@@ -5,6 +5,7 @@ v2 section 2.4.2 (curve), SEC 1 v2 section 2.2.1 (addition), FIPS 186-5 section 
 RFC 6979 section 3.2 (nonce), RFC 9679 (thumbprint). Not for keys that protect anything.
 """
 
+import functools
 import hashlib
 import hmac
 
@@ -35,13 +36,18 @@ def add(p, q):
     return x, (slope * (p[0] - x) - p[1]) % P
 
 
+@functools.cache
+def doubled(point, times):
+    """Return 2^times * point; remembered, because every signature needs those of G."""
+    return point if times == 0 else add(doubled(point, times - 1), doubled(point, times - 1))
+
+
 def multiply(k, point):
-    """Return k * point by double and add, from the highest bit down."""
+    """Return k * point: the sum of 2^i * point for every bit i of k that is set."""
     result = INFINITY
-    for bit in bin(k)[2:]:
-        result = add(result, result)
-        if bit == "1":
-            result = add(result, point)
+    for i in range(256):
+        if k >> i & 1:
+            result = add(result, doubled(point, i))
     return result
 
 
