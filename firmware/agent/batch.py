@@ -12,7 +12,7 @@ from agent.errors import BatchError
 FORMAT_VERSION = 1
 MAX_READINGS = 1024
 MAX_BATCH_LEN = 65535
-_ENVELOPE_LEN = 93  # tag, arrays, protected header, payload head and signature around the payload
+_ENVELOPE_LEN = 90  # tag, array, protected header, empty map, heads and signature
 _MAX_METERS = 32
 
 CHAIN = 1

@@ -8,9 +8,10 @@ one of them is held as integers.
 from agent import cbor
 from agent.columns import encode_column, encode_integers, register_value
 from agent.errors import BatchError
-from agent.reading import words_len
+from agent.reading import MAX_COLUMNS, words_len
 
 _COUNTER_BITS = 64  # modulus of `sequence` and `time`
+_NOWHERE = (MAX_COLUMNS, 0, 0)  # a bit that `present` never has
 
 
 class _Layout:
@@ -84,18 +85,19 @@ def _append_group(out, boot, epoch, members):
         _append_column(out, key, columns[key], members)
 
 
-def _has(layout, reading, key):
-    place = layout.places.get(key)
-    return place is not None and (reading.present >> place[0]) & 1
-
-
 def _obtained(members):
     """(function, address, count) -> order, of the columns that have at least one value."""
-    columns = {}
+    runs = []  # [layout, union of what its readings have]
     for layout, reading in members:
+        if not runs or runs[-1][0] is not layout:
+            runs.append([layout, 0])
+        runs[-1][1] |= reading.present
+    columns = {}
+    for layout, present in runs:
         for key in layout.places:
-            if key not in columns and _has(layout, reading, key):
-                columns[key] = layout.places[key][2]
+            bit, _, order = layout.places[key]
+            if (present >> bit) & 1 and key not in columns:
+                columns[key] = order
     return columns
 
 
@@ -103,11 +105,25 @@ def _append_column(out, key, order, members):
     function, address, count = key
     values = []
     absent = []
+    before = bit = start = None
     for i in range(len(members)):
         layout, reading = members[i]
-        if _has(layout, reading, key):
-            offset = layout.places[key][1]
-            values.append(register_value(reading.words[offset : offset + 2 * count], order))
+        if layout is not before:
+            bit, start, _ = layout.places.get(key, _NOWHERE)
+            before = layout
+        if (reading.present >> bit) & 1:
+            values.append(register_value(reading.words[start : start + 2 * count], order))
         else:
             absent.append(i)
     cbor.append(out, encode_column(function, address, count, order, values, absent))
+
+
+def edge_words(columns, reading, function, address):
+    """The words of one register value as the meter sent them, or None if it was not obtained."""
+    offset = 0
+    for bit in range(len(columns)):
+        end = offset + 2 * columns[bit][2]
+        if columns[bit][:2] == (function, address) and (reading.present >> bit) & 1:
+            return reading.words[offset:end]
+        offset = end
+    return None

@@ -76,21 +76,24 @@ def _choose(differences, modulus):
     """(base, width) of the least (cost, e, s) among all windows."""
     k = len(differences)
     low, high = _extremes(differences)
-    best = None
-    for e in range(min(_MAX_OUTSIDE, k) + 1):
+    last = len(high) - 1
+    best_base = low[0][0]
+    best_width = bits_needed(high[last][0] - best_base)
+    best_cost = (k * best_width + 7) // 8
+    for e in range(1, min(_MAX_OUTSIDE, k) + 1):
+        if not best_cost:
+            break
         for s in range(e + 1):
-            base = width = 0
-            if e < k:
-                base = low[s][0]
-                width = bits_needed(high[len(high) - 1 - (e - s)][0] - base)
-            cost = (k * width + 7) // 8
-            if best is not None and cost >= best[0]:
-                continue
-            outside = low[:s] + high[len(high) - (e - s) :]
-            cost += _patches_cost(outside, base, width, modulus)
-            if best is None or cost < best[0]:
-                best = (cost, base, width)
-    return best[1], best[2]
+            base = low[s][0] if e < k else 0
+            span = high[last - e + s][0] - base if e < k else 0
+            if span >> (best_cost - 1) * 8 // k:
+                continue  # the packed bits alone would cost as much
+            width = bits_needed(span)
+            outside = low[:s] + high[last + 1 - e + s :]
+            cost = (k * width + 7) // 8 + _patches_cost(outside, base, width, modulus)
+            if cost < best_cost:
+                best_cost, best_base, best_width = cost, base, width
+    return best_base, best_width
 
 
 def _pack(differences, base, width, modulus):

@@ -49,7 +49,7 @@ def pack(reading):
     quality = b""
     if reading.status or reading.flags:
         _check(reading.status, 256, "status")
-        _check(reading.flags, 256, "flags")
+        _check(reading.flags, 8, "flags")
         _check(reading.present, 1 << MAX_COLUMNS, "present")
         head |= _NOT_OK
         quality = struct.pack(">BBI", reading.status, reading.flags, reading.present)
@@ -112,7 +112,7 @@ class Context:
 
 def _pack_meter(out, meter):
     profile = meter.profile.encode()
-    _check(len(profile), 65, "profile id length")
+    _check(len(profile) - 1, 64, "profile id length less one")
     _check(meter.unit, 256, "unit")
     _check(len(meter.profile_hash) - 32, 1, "profile hash length above 32")
     _check(len(meter.columns), MAX_COLUMNS + 1, "columns")
@@ -124,11 +124,13 @@ def _pack_meter(out, meter):
         _check(len(registers), 256, "identity or setup registers")
         out.append(len(registers))
         for function, address, words in registers:
-            _check(len(words), 256, "register bytes")
+            _check(len(words) - 2, 249, "register bytes less two")
             out.extend(struct.pack(">BHB", function, address, len(words)))
             out.extend(words)
     out.append(len(meter.columns))
     for function, address, count, order in meter.columns:
+        _check(count - 1, 4, "registers of a column less one")
+        _check(order, 4, "order")
         out.extend(struct.pack(">BHBB", function, address, count, order))
 
 
