@@ -1,4 +1,4 @@
-"""Every profile decodes its register dumps to the expected integers with the device's own code, on both interpreters."""
+"""Every profile decodes its register dumps to the expected integers with the device's code."""
 
 import json
 import os
