@@ -92,6 +92,10 @@ def test_generator_imports_neither_side() -> None:
     assert imported - modules <= set(sys.stdlib_module_names)
 
 
+def test_no_file_without_generator() -> None:
+    assert set(FILES) == {"batch_v1", "cbor_v1", "chain_v1", "columns_v1", "p256_v1"}
+
+
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_file_form(name: str) -> None:
     content = FILES[name]
@@ -172,9 +176,8 @@ def test_cddl_parses_with_a_second_parser() -> None:
 def test_cddl_accepts_every_valid_batch() -> None:
     validator = Validator(CDDL)
     for test in VALID:
-        for root, text in (("batch", test["bytes_hex"]), ("payload", test["payload_hex"])):
-            result = validator.validate(bytes.fromhex(text), root_type=root)
-            assert result.valid, (test["id"], root, result.diagnostics)
+        result = validator.validate(bytes.fromhex(test["bytes_hex"]), root_type="batch")
+        assert result.valid, (test["id"], result.diagnostics)
 
 
 def test_cddl_refuses_what_it_can_express() -> None:

@@ -29,10 +29,12 @@ def lengths():
         yield f"truncated-{name}", "batch-truncated", GOOD[:end]
     yield "trailing-byte", "batch-trailing", GOOD + b"\x00"
     yield "trailing-batch", "batch-trailing", GOOD + GOOD
-    padded = {**base(), 64: bytes(65_000)}
+    padded = {**base(), 64: bytes(60_000)}
     missing = 65_536 - len(seal(encode(padded), DEVICE)[0])
-    padded[64] = bytes(65_000 + missing)
-    yield "too-large", "batch-too-large", seal(encode(padded), DEVICE)[0]
+    padded[64] = bytes(60_000 + missing)
+    too_large = seal(encode(padded), DEVICE)[0]
+    assert len(too_large) == 65_536
+    yield "too-large", "batch-too-large", too_large
 
 
 def structures():
