@@ -57,6 +57,10 @@ def chains():
         "meter known, nothing read since the last batch",
         batch([context(3, SDM120)], []),
     )
+
+
+def hours():
+    """Yield an hour of each of the four meters."""
     yield (
         "sdm120-hour",
         ["Float32"],
@@ -84,7 +88,7 @@ def chains():
 
 
 def several():
-    """Yield batches of several meters and several boots."""
+    """Yield batches of several meters."""
     two, four = (SDM120, EM340), (SDM120, SDM630, EM340, IEM3155)
     yield (
         "two-meters",
@@ -98,13 +102,17 @@ def several():
         "all four kinds of meters in one batch",
         batch([context(3, *four)], interleaved("four", four, 361, 12), anchors=[ANCHOR]),
     )
-    recovered = series("before", SDM120, 361, 7, first_t=900_000, context=0)
+
+
+def recovered():
+    """Yield batches with readings that an earlier boot left unsealed."""
+    before = series("before", SDM120, 361, 7, first_t=900_000, context=0)
     later = series("after", SDM120, 368, 5, context=1)
     yield (
         "recovered-one-boot",
         ["Recovered"],
         "seven readings left unsealed by a power cut, five of the boot that seals; one meter",
-        batch([context(2, SDM120), context(3, SDM120)], recovered + later, anchors=[ANCHOR]),
+        batch([context(2, SDM120), context(3, SDM120)], before + later, anchors=[ANCHOR]),
     )
     boots = [context(boot, SDM120) for boot in (2, 5, 6, 9)]
     readings = []
@@ -168,5 +176,5 @@ def faults():
 
 def cases():
     """Yield all cases of this module."""
-    for part in (chains, several, faults):
+    for part in (chains, hours, several, recovered, faults):
         yield from part()

@@ -86,6 +86,10 @@ def layouts():
         "every status, every flag",
         batch([context(3, SDM120)], rows),
     )
+
+
+def courses():
+    """Yield meters that change within a boot, and polls that come late."""
     changed = {**SDM120, "setup": [[3, 0x0016, "40a00000"]]}
     moved = {**SDM120, "identity": [[3, 0xFC00, "0131f2a8"], [4, 0x0001, "0001"]]}
     meters = (SDM120, changed, moved)
@@ -136,6 +140,10 @@ def numbers():
             chain_hex="00" * 16,
         ),
     )
+
+
+def heads():
+    """Yield numbers at every change of the length of a head."""
     for value in (23, 24, 255, 256, 65_535, 65_536, 2**32 - 1, 2**32):
         yield (
             f"number-{value}",
@@ -203,5 +211,5 @@ def longest_batch():
 
 def cases():
     """Yield all cases of this module."""
-    for part in (orders, moduli, layouts, numbers, sizes):
+    for part in (orders, moduli, layouts, courses, numbers, heads, sizes):
         yield from part()
