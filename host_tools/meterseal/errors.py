@@ -1,4 +1,4 @@
-"""Errors that a person may meet: a stable `code`, what was expected, what was found, what to do."""
+"""Errors that a person may meet: a stable code, what was expected and found, what to do."""
 
 from meterseal.errors_text import remedy
 
@@ -27,6 +27,10 @@ class EnvironmentProblem(Error):
 
 class ProfileError(Error):
     """A meter profile is unknown or breaks the schema of firmware/profiles/README.md."""
+
+
+class ConfigurationError(Error):
+    """An option or a configuration file says something that cannot be meant."""
 
 
 class VerificationError(Error):

@@ -13,6 +13,7 @@ import typer
 from meterseal.errors import ProfileError
 from meterseal.profiles import find
 from meterseal.resources import profiles_dir
+from meterseal.sim.faults import LINE_FAULTS, METER_FAULTS, parse_fault
 from meterseal.sim.meter import DEFAULT_SERIAL, SimulatedMeter
 from meterseal.sim.server import MeterServer
 
@@ -27,12 +28,17 @@ Examples:
     meterseal meter --profile schneider-iem3155 --tcp --port 1502 --speed 60
 
     meterseal meter --profile eastron-sdm630@1 --profile eastron-sdm120@2 --json
+
+    meterseal meter --profile abb-b23 --fault crc:0.05 --fault swapped@60 --fault silence@90-120
+
+Faults: KIND (every answer), KIND:PROBABILITY, KIND#N (the Nth answer), KIND@FROM-UNTIL (seconds):
 """
+_FAULTS = "\n\n".join(f"{kind}: {text}" for kind, text in (LINE_FAULTS | METER_FAULTS).items())
 
 
 def register(app: typer.Typer) -> None:
     """Add the verb to the command line."""
-    app.command("meter", help=_HELP)(meter)
+    app.command("meter", help=f"{_HELP}\n{_FAULTS}")(meter)
 
 
 def meter(
@@ -56,6 +62,9 @@ def meter(
     turnaround_ms: Annotated[
         int | None, typer.Option(help="Delay of each answer; default: as the profile says.")
     ] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="A fault, see above; repeat it for several.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line when ready.")] = False,
 ) -> None:
     """Serve until told to stop (help text: `_HELP`)."""
@@ -65,10 +74,11 @@ def meter(
     ]
     if turnaround_ms is None:
         turnaround_ms = max(meter.profile.bus.turnaround_ms for meter in meters)
+    faults = [parse_fault(text, rtu=rtu_over_tcp or not tcp) for text in fault or []]
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    with MeterServer(meters, turnaround_ms=turnaround_ms) as server:
+    with MeterServer(meters, faults=faults, seed=seed, turnaround_ms=turnaround_ms) as server:
         if tcp or rtu_over_tcp:
             server.start_tcp(host, port, rtu_frames=rtu_over_tcp)
         else:

@@ -15,6 +15,8 @@ from meterseal.sim.truth import Truth
 
 _MW_MS_PER_MWH = 3_600_000
 _SEED_STRIDE = 7919
+_OTHER_METER_MWH = 4_321_987_654
+_RATIOS = ("current_ratio", "current_primary")
 DEFAULT_SERIAL = 20_150_427
 # What SunSpec meters of the field announce: 10^-1 V, 10^-2 A, W and Wh as they are.
 _SCALE_FACTORS = {"voltage_sf": -1, "current_sf": -2, "frequency_sf": -2, "power_factor_sf": -3}
@@ -43,6 +45,8 @@ class SimulatedMeter:
         self.unit_id = profile.bus.unit_id if unit_id is None else unit_id
         self.serial: int | str = serial
         self.setup_values: dict[str, int] = {}
+        self.ratio = 1
+        self.rollover_mwh: int | None = None
         self._lock = threading.RLock()
         self._clock_ms = clock_ms or _real_clock(speed)
         self._loads = _loads(profile.phases, seed)
@@ -66,6 +70,11 @@ class SimulatedMeter:
         with self._lock:
             self._start_mwh += delta_mwh
 
+    def swap(self) -> None:
+        """Put another meter of the same kind in its place: other serial number, other energy."""
+        self.serial = _digits(self.serial) + 1_000_003
+        self.add_energy_mwh(_OTHER_METER_MWH - self.truth().energy_import_mwh)
+
     def words(self, register: Register, truth: Truth | None = None) -> list[int]:
         """Words of one register, for now or for a given truth."""
         if register.section in ("registers", "resettable"):
@@ -85,6 +94,8 @@ class SimulatedMeter:
             return self.setup_values[register.name]
         if register.expect:
             return register.expect[0]
+        if register.name in _RATIOS:
+            return self.ratio
         return _SCALE_FACTORS.get(register.name, 0 if register.name.endswith("_sf") else 1)
 
     def _setup_words(self, register: Register) -> list[int]:
@@ -99,7 +110,8 @@ class SimulatedMeter:
         """
         serial = register.name == "serial"
         if register.type == "str":
-            return words_of_text(register, str(self.serial) if serial else self.profile.models[0])
+            texts = {"serial": str(self.serial), "manufacturer": self.profile.maker}
+            return words_of_text(register, texts.get(register.name, self.profile.models[0]))
         if serial:
             return words_of_integer(register, _digits(self.serial))
         return words_of_integer(register, register.expect[0] if register.expect else 1)
@@ -116,25 +128,33 @@ class SimulatedMeter:
     def _integrate(self, until_ms: int) -> None:
         elapsed_ms = until_ms - self._t_ms
         for phase, step in enumerate(self._steps):
-            self._mw_ms[phase] += step.power_mw * elapsed_ms
+            self._mw_ms[phase] += step.power_mw * self.ratio * elapsed_ms
         self._t_ms = until_ms
 
     def _truth(self) -> Truth:
         phases = [mw_ms // _MW_MS_PER_MWH for mw_ms in self._mw_ms]
         phases[0] += self._start_mwh
+        total_mwh = self._start_mwh + sum(self._mw_ms) // _MW_MS_PER_MWH
+        if self.rollover_mwh is not None:
+            total_mwh %= self.rollover_mwh
         return Truth(
             t_ms=self._t_ms,
-            energy_import_mwh=self._start_mwh + sum(self._mw_ms) // _MW_MS_PER_MWH,
+            energy_import_mwh=total_mwh,
             energy_export_mwh=self._export_mwh,
             phase_import_mwh=tuple(phases),
             frequency_millihz=self._millihz,
-            **_columns(self._steps),
+            **_columns(self._steps, self.ratio),
         )
 
 
-def _columns(steps: list[Step]) -> dict[str, tuple[int, ...]]:
-    names = ("power_mw", "voltage_mv", "current_ma", "power_factor_milli")
-    return {name: tuple(getattr(step, name) for step in steps) for name in names}
+def _columns(steps: list[Step], ratio: int) -> dict[str, tuple[int, ...]]:
+    """What the meter shows; a wrong transformer ratio multiplies current and power."""
+    return {
+        "power_mw": tuple(step.power_mw * ratio for step in steps),
+        "voltage_mv": tuple(step.voltage_mv for step in steps),
+        "current_ma": tuple(step.current_ma * ratio for step in steps),
+        "power_factor_milli": tuple(step.power_factor_milli for step in steps),
+    }
 
 
 def _loads(phases: int, seed: int) -> list[ChargingLoad]:

@@ -7,7 +7,7 @@ The server runs in its own thread with its own event loop, so that tests may be 
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +17,9 @@ from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.server.requesthandler import ServerRequestHandler
 
 from meterseal.errors import EnvironmentProblem
+from meterseal.sim.faults import Fault
 from meterseal.sim.image import sim_device
+from meterseal.sim.injector import Injector
 from meterseal.sim.meter import SimulatedMeter
 from meterseal.sim.pty_pair import PtyPair
 
@@ -25,48 +27,46 @@ _T = TypeVar("_T")
 _START_TIMEOUT_S = 10
 _FRAME_GAP_S = 0.05
 
-# Frame of an answer -> [(delay in s, bytes)]: what really goes onto the line.
-LineFault = Callable[[bytes], list[tuple[float, bytes]]]
-
 
 class _Handler(ServerRequestHandler):
     """pymodbus request handler that forgets half a request after a gap, and lets faults loose on
     answers.
     """
 
-    line_fault: LineFault
-    rtu: bool
+    injector: Injector
     _last_byte_s = 0.0
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...] | None) -> None:
         now_s = time.monotonic()
-        if self.rtu and now_s - self._last_byte_s > _FRAME_GAP_S:
+        if self.injector.rtu and now_s - self._last_byte_s > _FRAME_GAP_S:
             self.recv_buffer = b""
         self._last_byte_s = now_s
         super().datagram_received(data, addr)
 
     def send(self, data: bytes, addr: tuple[Any, ...] | None = None) -> None:
-        for delay_s, piece in self.line_fault(data):
+        for delay_s, piece in self.injector.on_answer(data):
             self.loop.call_later(delay_s, super().send, piece, addr)
 
 
 class MeterServer:
     """Serves one or more meters on one line until `stop`; also a context manager.
 
-    `line_fault` changes answers on their way out; `turnaround_ms` delays each answer.
+    `faults` strike its answers (`injector.counts` says how often); `turnaround_ms` delays each
+    answer.
     """
 
     def __init__(
         self,
         meters: Sequence[SimulatedMeter],
         *,
-        line_fault: LineFault | None = None,
+        faults: Sequence[Fault] = (),
+        seed: int = 1,
         turnaround_ms: int = 0,
     ) -> None:
         self.meters = {meter.unit_id: meter for meter in meters}
         self.path: str | None = None
         self.port: int | None = None
-        self._line_fault = line_fault or (lambda frame: [(turnaround_ms / 1000, frame)])
+        self.injector = Injector(meters, faults, seed=seed, turnaround_ms=turnaround_ms)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="meter-server", daemon=True)
         self._cable: PtyPair | None = None
@@ -122,7 +122,7 @@ class MeterServer:
             stopbits=1,
             trace_pdu=self._only_known_units,
         )
-        await self._serve(server, rtu=True)
+        await self._serve(server)
 
     async def _serve_tcp(self, host: str, port: int, rtu_frames: bool) -> int:
         server = ModbusTcpServer(
@@ -131,13 +131,14 @@ class MeterServer:
             address=(host, port),
             trace_pdu=self._only_known_units,
         )
-        await self._serve(server, rtu=rtu_frames)
+        self.injector.rtu = rtu_frames
+        await self._serve(server)
         return int(server.transport.sockets[0].getsockname()[1])  # type: ignore[attr-defined]
 
-    async def _serve(self, server: ModbusSerialServer | ModbusTcpServer, *, rtu: bool) -> None:
+    async def _serve(self, server: ModbusSerialServer | ModbusTcpServer) -> None:
         def new_handler() -> _Handler:
             handler = _Handler(server, None, server.trace_pdu, None)  # type: ignore[no-untyped-call]
-            handler.line_fault, handler.rtu = self._line_fault, rtu
+            handler.injector = self.injector
             return handler
 
         server.callback_new_connection = new_handler  # type: ignore[method-assign]
@@ -158,7 +159,7 @@ class MeterServer:
             self._cable.close(self._loop)
 
     def _devices(self) -> list[Any]:
-        return [sim_device(meter) for meter in self.meters.values()]
+        return [sim_device(meter, self.injector.before_read) for meter in self.meters.values()]
 
     def _only_known_units(self, sending: bool, pdu: ModbusPDU) -> ModbusPDU:
         """A meter stays silent when another unit is asked; pymodbus takes None for «nothing
