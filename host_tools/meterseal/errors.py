@@ -62,3 +62,7 @@ class PolicyRefused(VerificationError):
 
 class TrustError(VerificationError):
     """The trust file is not one, was altered, or is not signed by the expected operator."""
+
+
+class MethodologyError(Error):
+    """An input of the carbon calculation is missing, out of range or contradictory."""

@@ -1,4 +1,4 @@
-"""CDM AMS-III.C, charging-station option: emission reductions from metered charging energy, exactly.
+"""CDM AMS-III.C, charging-station option: reductions from metered charging energy, exactly.
 
 Equations of the methodology's option with metered energy EC and specific consumption SEC:
 BE = EF_BL,km * EC / SEC, PE = EC * EF_elect / (1 - TDL), ER = BE - PE (leakage 0), with
@@ -23,7 +23,7 @@ class Parameters:
     transmission_loss_fraction: Fraction
 
 
-# Illustrative values only (SFC: GACMO value in a public ICAT dump; NCV and EF: IPCC 2006; the others
+# Illustrative only (SFC: GACMO value in a public ICAT dump; NCV and EF: IPCC 2006; the others
 # are assumptions). They are not the parameters of any activity.
 ILLUSTRATIVE = Parameters(
     fuel_consumption_g_per_km=Fraction("18.1"),
