@@ -1,4 +1,4 @@
-"""What a person should do, by code: for refusals (WIRE_FORMAT section 11), findings and trust files.
+"""What a person should do, by code: refusals (WIRE_FORMAT section 11), findings, trust files.
 
 Text only, apart from the code that decides, so that it can be translated.
 """
@@ -30,12 +30,12 @@ REMEDIES: Final[dict[str, str]] = {
     "version-unknown": _UPDATE,
     "key-critical-unknown": _UPDATE,
     "policy-empty": "Name at least one rule, or say UnsafeNoPolicy and mean it.",
-    "key-revoked": "Ask the operator when and why the key was revoked; count nothing sealed after that.",
-    "key-expired": "Ask the operator whether the device was taken out of service at that time.",
+    "key-revoked": "Ask the operator when and why; count nothing sealed after that.",
+    "key-expired": "Ask the operator whether the device was taken out of service then.",
     "key-class-mismatch": "Enrol the key with its real class, or find out who uses it elsewhere.",
     "key-simulated": "A simulated station: fine for demonstrations, never for a report.",
     "chain-mismatch": "Verify the whole chain from its first batch, in order.",
-    "previous-mismatch": "A batch was exchanged or left out: compare with the collector and station.",
+    "previous-mismatch": "A batch was exchanged or left out: compare collector and station.",
     "chain-fork": "Two contents for one number: keep both; the key may have been copied.",
     "chain-gap": "Fetch the missing batches from the collector or ask the station to send again.",
     "chain-gap-stated": "The station said what was lost and why; nothing to do.",

@@ -100,7 +100,7 @@ def _string(data: bytes, at: int, length: int, is_bytes: bool) -> bytes | str:
 
 
 def _array(data: bytes, at: int, count: int, depth: int) -> tuple[list[Item], int]:
-    """`count` items. The commonest heads are decoded here: a call for each would double the time."""
+    """`count` items. The commonest heads are decoded here: a call for each takes twice as long."""
     items: list[Item] = []
     add = items.append
     for _ in range(count):

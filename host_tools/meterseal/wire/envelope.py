@@ -24,7 +24,7 @@ _UNPROTECTED_AT: Final = 20
 _PAYLOAD_AT: Final = 21
 _SIGNATURE_HEAD: Final = b"\x58\x40"
 _SIGNATURE_ITEM_LEN: Final = 66
-# Sig_structure (RFC 9052 section 4.4) up to the protected header; then empty external data, payload.
+# Sig_structure (RFC 9052 section 4.4) up to the protected header; then external data, payload.
 _SIGNED_OPENING: Final = b"\x84\x6aSignature1\x51"
 
 # Order of the group of P-256 (SEC 2 version 2, section 2.4.2).
