@@ -1,0 +1,192 @@
+"""The signing table: hash, layout, sources, and that a damaged one never signs wrongly."""
+
+import random
+import unittest
+from hashlib import sha256
+
+from agent import p256, p256_table
+from agent.errors import SignerError
+from agent.p256_field import N, P
+
+PATH = p256_table.__file__.rsplit("/", 1)[0] + "/p256_table.bin"
+KEY = b"\x31" * 32
+DIGEST = sha256(b"reading").digest()
+
+
+def read_table():
+    with open(PATH, "rb") as file:
+        return bytearray(file.read())
+
+
+class RecordingReader:
+    """A reader that keeps the offsets that were asked for."""
+
+    def __init__(self, table):
+        self.table = table
+        self.offsets = []
+
+    def __call__(self, offset, length):
+        self.offsets.append(offset)
+        return bytes(self.table[offset : offset + length])
+
+
+class BrokenFile:
+    """A file on a flash that has failed."""
+
+    def seek(self, offset):
+        return offset
+
+    def read(self, length):
+        raise OSError(5)
+
+
+class TableCase(unittest.TestCase):
+    def setUp(self):
+        self.addCleanup(p256.use_table, None)
+        p256.use_table(None)
+        self.table = read_table()
+
+    def refused(self, function, *args):
+        with self.assertRaises(SignerError) as caught:
+            function(*args)
+        self.assertEqual(caught.exception.code, "signer-table")
+
+
+class SourceTest(TableCase):
+    def test_file_bytes_and_reader_sign_alike(self):
+        expected = p256.sign_digest(KEY, DIGEST)  # the file beside the module
+        sources = [bytes(self.table), self.table, memoryview(self.table)]
+        for source in sources + [RecordingReader(self.table)]:
+            p256.use_table(source)
+            p256.check_table()
+            self.assertEqual(p256.sign_digest(KEY, DIGEST), expected)
+
+    def test_reads_of_one_signature(self):
+        reader = RecordingReader(self.table)
+        p256.use_table(reader)
+        p256.sign_digest(KEY, DIGEST)
+        self.assertEqual(len(reader.offsets), 32)
+        per_block = [0] * 8
+        for offset in reader.offsets:
+            self.assertEqual(offset % 64, 0)
+            per_block[offset // 8192] += 1
+        self.assertEqual(per_block, [4] * 8)
+
+    def test_a_file_that_cannot_be_read_is_refused(self):
+        p256.use_table(p256.file_reader(BrokenFile()))
+        self.refused(p256.check_table)
+        self.refused(p256.sign_digest, KEY, DIGEST)
+
+
+class LayoutTest(TableCase):
+    def test_columns_give_the_scalar_back(self):
+        random.seed(3)
+        scalars = [1, 3, N - 2, N - 4, (1 << 255) + 1, (1 << 256) - 1]
+        value = 5
+        for _ in range(30):
+            value = value * value % P * 3 % P
+            scalars.append(value | 1)
+        for scalar in scalars:
+            columns = p256_table.comb_columns(scalar)
+            total = 0
+            for block in range(8):
+                for column in range(4):
+                    first = 64 * (block // 2) + 4 * (block % 2) + column
+                    for t in range(8):
+                        plus = columns[4 * block + column] >> t & 1
+                        total += (1 if plus else -1) << (first + 8 * t)
+            self.assertEqual(total, scalar)
+
+    def test_no_two_points_of_neighbouring_blocks_share_x(self):
+        # pair_sums relies on it
+        for block in range(0, 8, 2):
+            start = block * 8192
+            xs = [bytes(self.table[o : o + 32]) for o in range(start, start + 16384, 64)]
+            self.assertEqual(len(set(xs)), 256)
+
+
+class HashTest(TableCase):
+    def test_the_shipped_table(self):
+        p256.check_table()
+        self.assertEqual(len(self.table), p256_table.TABLE_LEN)
+
+    def test_any_other_table_is_refused(self):
+        random.seed(4)
+        for _ in range(20):
+            at = random.getrandbits(16)
+            self.table[at] ^= 1 << random.getrandbits(3)
+            p256.use_table(bytes(self.table))
+            self.refused(p256.check_table)
+            self.table = read_table()
+
+    def test_another_length_is_refused(self):
+        table = bytes(self.table)
+        for other in (b"", table[:-1], table[:-1024], table + b"\x00", table + table):
+            p256.use_table(other)
+            self.refused(p256.check_table)
+
+    def test_entries_that_changed_places_are_refused(self):
+        # each is a point of the curve, so that only the hash can tell
+        self.table[:64], self.table[64:128] = self.table[64:128], self.table[:64]
+        p256.use_table(self.table)
+        self.refused(p256.check_table)
+
+
+class DamageTest(TableCase):
+    def setUp(self):
+        super().setUp()
+        reader = RecordingReader(self.table)
+        p256.use_table(reader)
+        self.good = p256.sign_digest(KEY, DIGEST)
+        self.used = reader.offsets
+        p256.use_table(self.table)  # a bytearray, so that a flip below is seen at once
+
+    def flip(self, at, bit):
+        self.table[at] ^= 1 << bit
+
+    def test_a_flip_in_a_used_entry_never_signs(self):
+        random.seed(5)
+        for entry in self.used:
+            for half in (0, 32):
+                at, bit = entry + half + random.getrandbits(5), random.getrandbits(3)
+                self.flip(at, bit)
+                self.refused(p256.sign_digest, KEY, DIGEST)
+                self.flip(at, bit)
+        self.assertEqual(p256.sign_digest(KEY, DIGEST), self.good)
+
+    def test_a_flip_elsewhere_changes_nothing(self):
+        random.seed(6)
+        signed = 0
+        for _ in range(100):
+            at, bit = random.getrandbits(16), random.getrandbits(3)
+            self.flip(at, bit)
+            if at - at % 64 in self.used:
+                self.refused(p256.sign_digest, KEY, DIGEST)
+            else:
+                self.assertEqual(p256.sign_digest(KEY, DIGEST), self.good)
+                signed += 1
+            self.flip(at, bit)
+        self.assertGreater(signed, 50)
+
+    def test_a_table_of_one_value_never_signs(self):
+        for value in (0x00, 0xFF, 0x55):
+            p256.use_table(bytes([value]) * 65536)
+            self.refused(p256.sign_digest, KEY, DIGEST)
+            self.refused(p256.public_key, KEY)
+
+    def test_a_reader_that_gives_too_little_never_signs(self):
+        for length in (0, 1, 32, 63):
+            p256.use_table(lambda offset, _, n=length: bytes(self.table[offset : offset + n]))
+            self.refused(p256.sign_digest, KEY, DIGEST)
+
+    def test_a_missing_file_is_refused(self):
+        path = p256_table.__file__
+        self.addCleanup(setattr, p256_table, "__file__", path)
+        p256_table.__file__ = path.rsplit("/", 1)[0] + "/no_such_table.py"
+        p256.use_table(None)
+        self.refused(p256.check_table)
+        self.refused(p256.sign_digest, KEY, DIGEST)
+
+
+if __name__ == "__main__":
+    unittest.main()
