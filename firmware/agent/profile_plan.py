@@ -88,24 +88,36 @@ def _read(columns, first, last, listed, bus):
 
 
 def _longer(function, address, count, listed, bus):
-    """The smallest larger count that ends with a listed register and bridges no hole; 0 if there
-    is none.
-    """
+    """The smallest larger count that ends with a listed register; 0 if there is none."""
+    longer = 0
     for other, start, length in listed:
-        if other == function and start == address + count and count + length <= bus.max_registers:
-            return count + length
-    return 0
+        wanted = start + length - address
+        if other != function or not count < wanted <= bus.max_registers:
+            continue
+        if unlisted(function, address, wanted, listed) <= bus.max_hole:
+            longer = min(longer or wanted, wanted)
+    return longer
 
 
 def _unlike_neighbours(reads):
-    """An order in which no two consecutive reads ask for the same number of registers, as far as
-    possible.
+    """The reads in an order in which consecutive ones ask for different numbers of registers.
+
+    Snapshots follow each other, so the first comes after the last. Each read goes where it costs
+    least: first, how often two stay alike; then, how many registers more have to be asked for.
     """
-    left, ordered = list(reads), []
-    while left:
-        before = ordered[-1].count if ordered else 0
-        counts = [read.count for read in left]
-        unlike = [read for read in left if read.count != before] or left
-        ordered.append(max(unlike, key=lambda read: (counts.count(read.count), -left.index(read))))
-        left.remove(ordered[-1])
+    ordered = []
+    for read in reads:
+        orders = [ordered[:at] + [read] + ordered[at:] for at in range(len(ordered) + 1)]
+        ordered = min(orders, key=_cost)
     return ordered
+
+
+def _cost(order):
+    alike = more = 0
+    before = order[-1].count
+    for read in order:
+        asked = read.longer if read.longer and read.count == before else read.count
+        alike += asked == before
+        more += asked - read.count
+        before = asked
+    return alike, more

@@ -16,6 +16,8 @@ class VirtualTiming(Timing):
 
     def __init__(self, start_us=(1 << 30) - 5000000):
         self.now_us = start_us
+        self.deadline_us = 0
+        self.hold_us = 0  # another task holds the loop for so long at the next sleep
         self._sleepers = []
 
     def advance_us(self, us):
@@ -35,6 +37,8 @@ class VirtualTiming(Timing):
         return diff(self.us(), start)
 
     async def sleep_ms(self, ms):
+        self.now_us += self.hold_us
+        self.hold_us = 0
         wake_us = self.now_us + 1000 * ms
         self._sleepers.append(wake_us)
         try:

@@ -16,6 +16,8 @@ from .timing import Timing
 
 # A meter that says so may answer later; the other exceptions are final (V1.1b3, section 7).
 _TRANSIENT_EXCEPTIONS = (4, 5, 6, 8, 10, 11)
+_TOO_LONG_EXCEPTIONS = (2, 3)  # no such address, too many registers
+_MOST_REFUSALS = 2
 
 
 class Unit:
@@ -28,6 +30,7 @@ class Unit:
         self.counters = Counters()
         self.last_shape = None
         self.last_ms = None
+        self.refusals = {}  # (function, address): how often in a row the longer read was refused
 
 
 class Client:
@@ -67,11 +70,30 @@ class Client:
         check_request(unit, function, address, max(count, longer))
         async with self._lock:
             known = self.unit(unit)
-            asked = await self._tellable(known, function, count, longer)
-            words = await self._try(known, function, address, asked, retries)
+            if known.refusals.get((function, address), 0) >= _MOST_REFUSALS:
+                longer = 0
+            asked = await self._tellable(known, function, address, count, longer)
+            if asked > count:
+                words = await self._longer(known, function, address, count, asked, retries)
+            else:
+                words = await self._try(known, function, address, count, retries)
             return words[: 2 * count]
 
-    async def _tellable(self, known, function, count, longer):
+    async def _longer(self, known, function, address, count, asked, retries):
+        """Ask for more than is needed; a meter that refuses is asked for `count` instead."""
+        place = (function, address)
+        try:
+            words = await self._try(known, function, address, asked, retries)
+            known.refusals[place] = 0
+            return words
+        except ModbusException as error:
+            if error.fields["exception"] not in _TOO_LONG_EXCEPTIONS:
+                raise
+        known.refusals[place] = known.refusals.get(place, 0) + 1
+        await self._tellable(known, function, address, count, 0)
+        return await self._try(known, function, address, count, retries)
+
+    async def _tellable(self, known, function, address, count, longer):
         """A register count whose reply cannot be taken for another; waits for late ones if need
         be.
         """
@@ -81,7 +103,7 @@ class Client:
         if self.replies_are_numbered:
             return counts[0]
         while True:
-            waits = [self._late.blocked_ms((known.id, function, c)) for c in counts]
+            waits = [self._late.blocked_ms((known.id, function, c), address) for c in counts]
             if min(waits) == 0:
                 return counts[waits.index(0)]
             await self.timing.sleep_ms(min(waits))
@@ -116,7 +138,8 @@ class Client:
             raise
         self.reply_ms = self.timing.ms()
         known.counters.ok += 1
-        self._late.arrived(shape)
+        if not self.replies_are_numbered:
+            self._late.answered(shape, address, known.limits.late_ms)
         return words
 
     def _sent(self, known):

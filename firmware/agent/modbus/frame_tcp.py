@@ -30,20 +30,29 @@ def take_frame(buf):
 
     Raises ModbusMalformed if this cannot be Modbus TCP: the stream has to be opened anew.
     """
+    check_header(buf)
     if len(buf) < HEADER_LEN:
         return None
     length = buf[4] << 8 | buf[5]
-    if buf[2] or buf[3] or not _MIN_BODY <= length <= _MAX_BODY:
-        raise ModbusMalformed(
-            "modbus-malformed",
-            "expected MBAP with protocol 0, length %d to %d, found protocol %d, length %d"
-            % (_MIN_BODY, _MAX_BODY, buf[2] << 8 | buf[3], length),
-        )
     if len(buf) < HEADER_LEN + length:
         return None
     transaction, body = buf[0] << 8 | buf[1], bytes(buf[HEADER_LEN : HEADER_LEN + length])
     buf[: HEADER_LEN + length] = b""
     return transaction, body
+
+
+def check_header(buf):
+    """Refuse what cannot be the beginning of a frame, as far as it is there."""
+    if any(buf[2:4]) or (len(buf) > 4 and buf[4]):
+        length = -1
+    else:
+        length = buf[5] if len(buf) >= HEADER_LEN else _MIN_BODY
+    if not _MIN_BODY <= length <= _MAX_BODY:
+        raise ModbusMalformed(
+            "modbus-malformed",
+            "expected a header with protocol 0 and length %d to %d, found other bytes"
+            % (_MIN_BODY, _MAX_BODY),
+        )
 
 
 def words_of(body, unit, function, count):

@@ -1,61 +1,88 @@
-"""Memory of answers that were given up and may still come.
+"""Memory of answers that may still come, late or a second time.
 
-An RTU reply carries no address: a late reply to one read can pass for the reply to the next if
-unit, function and register count are the same (Victron varies the count for that reason). Here
-each request leaves a mark before it is sent; the mark goes when its answer was taken, or after
-`late_ms`. While a mark lives, no other request of the same shape may be sent. Must never forget a
-living mark.
+An RTU reply carries no address: the late reply to one read can pass for the reply to the next if
+unit, function and register count (the shape) are the same; Victron varies the count for that
+reason. Each request leaves a mark here before it is sent. While an answer is outstanding no other
+read of the same shape may be sent; once it was answered, none of the same shape from another
+address, as a gateway may deliver twice. Marks go after their time. Must never forget a mark whose
+answer is outstanding.
 """
 
 _MOST = 16
 
 
+class _Mark:
+    def __init__(self, shape, address):
+        self.shape = shape
+        self.address = address
+        self.outstanding = 0
+        self.since_ms = 0
+        self.hold_ms = 0
+
+
 class LateReplies:
-    """Marks of (unit, function, count)."""
+    """Shapes are (unit, function, count)."""
 
     def __init__(self, timing):
         self._timing = timing
-        self._marks = []  # [shape, answers outstanding, since, hold_ms]
+        self._marks = []
 
-    def expect(self, shape, hold_ms):
-        """A request of this shape is about to be sent."""
-        mark = self._find(shape)
+    def expect(self, shape, address, hold_ms):
+        """A request is about to be sent."""
+        mark = self._find(shape, address)
         if mark is None:
-            mark = [shape, 0, 0, 0]
+            mark = _Mark(shape, address)
             self._marks.append(mark)
-        mark[1] += 1
-        mark[2] = self._timing.ms()
-        mark[3] = hold_ms
+        mark.outstanding += 1
+        self._hold(mark, hold_ms)
+
+    def answered(self, shape, address, hold_ms):
+        """Its answer was taken; a copy may follow."""
+        mark = self._find(shape, address)
+        mark.outstanding -= 1
+        if mark.outstanding <= 0:
+            self._hold(mark, hold_ms)
 
     def arrived(self, shape):
-        """An answer of this shape came, in time or late; True if one was outstanding."""
-        mark = self._find(shape)
-        if mark is None:
-            return False
-        mark[1] -= 1
-        if mark[1] <= 0:
-            self._marks.remove(mark)
-        return True
+        """An answer of this shape came that nobody waits for now; True if one could still come."""
+        found = [mark for mark in self._marks if mark.shape == shape]
+        for mark in found:
+            if mark.outstanding > 0:
+                mark.outstanding -= 1
+                break
+        return bool(found)
 
-    def blocked_ms(self, shape):
-        """Milliseconds until a request of this shape can be told from late answers; 0: at once."""
+    def blocked_ms(self, shape, address):
+        """Milliseconds until such a read can be told from answers to others; 0: at once."""
         self._purge()
-        mark = self._find(shape)
-        if mark is not None:
-            return self._left_ms(mark)
-        if len(self._marks) < _MOST:
-            return 0
-        return min(self._left_ms(mark) for mark in self._marks)
+        waits = [
+            self._left_ms(mark)
+            for mark in self._marks
+            if mark.shape == shape and (mark.outstanding > 0 or mark.address != address)
+        ]
+        if len(self._marks) >= _MOST:
+            waits.append(min([self._left_ms(mark) for mark in self._marks]))
+        return max(waits) if waits else 0
 
-    def _find(self, shape):
+    def _hold(self, mark, hold_ms):
+        mark.since_ms = self._timing.ms()
+        mark.hold_ms = hold_ms
+
+    def _find(self, shape, address):
         for mark in self._marks:
-            if mark[0] == shape:
+            if mark.shape == shape and mark.address == address:
                 return mark
         return None
 
     def _left_ms(self, mark):
-        gone = self._timing.since_ms(mark[2])
-        return mark[3] - gone if 0 <= gone <= mark[3] else 0
+        gone_ms = self._timing.since_ms(mark.since_ms)
+        return mark.hold_ms - gone_ms if 0 <= gone_ms <= mark.hold_ms else 0
 
     def _purge(self):
-        self._marks = [mark for mark in self._marks if self._left_ms(mark) > 0]
+        kept = [mark for mark in self._marks if self._left_ms(mark) > 0]
+        while len(kept) >= _MOST:
+            settled = [mark for mark in kept if mark.outstanding <= 0]
+            if not settled:
+                break
+            kept.remove(settled[0])
+        self._marks = kept

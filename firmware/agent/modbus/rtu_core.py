@@ -22,7 +22,7 @@ class RtuCore(Client):
         request = read_request(known.id, function, address, count)
         await self._prepare(known)
         hold_ms = known.limits.first_byte_ms + known.limits.late_ms
-        self._late.expect((known.id, function, count), hold_ms)
+        self._late.expect((known.id, function, count), address, hold_ms)
         await self._send(request)
         self._sent(known)
         return await self._collect(known, request, function, count)

@@ -52,7 +52,7 @@ def limits(
     gap_ms=50,
     retries=2,
     pause_ms=20,
-    late_ms=2000,
+    late_ms=1000,
     busy_ms=500,
     min_interval_ms=0,
 ):

@@ -7,7 +7,7 @@ where it ends. A stream in which half a frame is left, or that was silent twice,
 from ..errors import ModbusBusError, ModbusMalformed, ModbusTimeout
 from .base import Client
 from .frame import diagnose
-from .frame_tcp import next_transaction, take_frame, tcp_request, words_of
+from .frame_tcp import check_header, next_transaction, take_frame, tcp_request, words_of
 from .rtu_core import RtuCore
 from .stream import Stream
 from .timing import Timing
@@ -60,6 +60,7 @@ class TcpClient(Client):
             frame = take_frame(self._buf)
             if frame is not None:
                 if frame[0] == self._transaction:
+                    check_header(self._buf)  # else our frame was filled up with another's bytes
                     return frame[1]
                 known.counters.late += 1
                 continue
