@@ -9,7 +9,7 @@ import asyncio
 
 from ..errors import ModbusBusError, ModbusError, ModbusException, ModbusRequestError
 from .counters import Counters
-from .frame import check_request
+from .frame import SERIAL_UNITS, check_request
 from .late import LateReplies
 from .settings import Line, limits
 from .timing import Timing
@@ -38,6 +38,7 @@ class Client:
 
     # True where a reply names its request (TCP): then no late one can be mistaken.
     replies_are_numbered = False
+    units = SERIAL_UNITS
 
     def __init__(self, timing=None, line=None, lim=None):
         self.timing = timing or Timing()
@@ -67,7 +68,7 @@ class Client:
         it in turn keeps a late reply from being taken for this one. `retries`: instead of those of
         the limits.
         """
-        check_request(unit, function, address, max(count, longer))
+        check_request(unit, function, address, max(count, longer), self.units)
         async with self._lock:
             known = self.unit(unit)
             if known.refusals.get((function, address), 0) >= _MOST_REFUSALS:

@@ -21,6 +21,7 @@ REQUEST_LEN = 8
 REPLY_OVERHEAD = 5  # unit, function, byte count, CRC
 EXCEPTION_LEN = 5
 MAX_REGISTERS = 125
+SERIAL_UNITS = (1, 247)  # 0 is a broadcast, which nobody answers; 248 to 255 are reserved
 _ERROR_BIT = 0x80
 
 
@@ -56,10 +57,10 @@ def crc_matches(frame):
     return len(frame) > 2 and crc16(frame) == 0
 
 
-def check_request(unit, function, address, count):
+def check_request(unit, function, address, count, units=SERIAL_UNITS):
     """Refuse what no meter may be asked: ModbusRequestError `modbus-request`."""
     for name, value, low, high in (
-        ("unit", unit, 1, 247),
+        ("unit", unit, units[0], units[1]),
         ("function", function, HOLDING, INPUT),
         ("address", address, 0, 0xFFFF),
         ("count", count, 1, MAX_REGISTERS),

@@ -8,6 +8,7 @@ from ..errors import ModbusMalformed
 from .frame import check_request, exception_of, read_pdu
 
 HEADER_LEN = 6  # transaction, protocol, length; the unit id counts as part of the body
+TCP_UNITS = (0, 255)  # a meter with a network port of its own often wants 0 or 255
 _MIN_BODY, _MAX_BODY = 3, 254
 
 
@@ -18,7 +19,7 @@ def next_transaction(transaction):
 
 def tcp_request(transaction, unit, function, address, count):
     """Request with MBAP header."""
-    check_request(unit, function, address, count)
+    check_request(unit, function, address, count, TCP_UNITS)
     return bytes((transaction >> 8, transaction & 0xFF, 0, 0, 0, 6, unit)) + read_pdu(
         function, address, count
     )

@@ -7,7 +7,7 @@ where it ends. A stream in which half a frame is left, or that was silent twice,
 from ..errors import ModbusBusError, ModbusMalformed, ModbusTimeout
 from .base import Client
 from .frame import diagnose
-from .frame_tcp import check_header, next_transaction, take_frame, tcp_request, words_of
+from .frame_tcp import TCP_UNITS, check_header, next_transaction, take_frame, tcp_request, words_of
 from .rtu_core import RtuCore
 from .stream import Stream
 from .timing import Timing
@@ -20,6 +20,7 @@ class TcpClient(Client):
     """Modbus TCP: `host`, `port` (502 by default)."""
 
     replies_are_numbered = True
+    units = TCP_UNITS
 
     def __init__(self, host, port=502, timing=None, lim=None, connect=None):
         super().__init__(timing or Timing(), None, lim)
