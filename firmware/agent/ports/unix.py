@@ -43,7 +43,12 @@ class Uart:
         attributes[2] = control | (speed if sys.platform == "linux" else 0)
         attributes[4] = attributes[5] = speed
         attributes[6][_VMIN] = attributes[6][_VTIME] = 0
-        self._termios.tcsetattr(self._file.fileno(), self._termios.TCSANOW, attributes)
+        try:
+            self._termios.tcsetattr(self._file.fileno(), self._termios.TCSANOW, attributes)
+        except (OSError, getattr(self._termios, "error", OSError)):
+            # A pseudo-terminal has no parity bit, and glibc refuses to pretend.
+            attributes[2] &= ~(_PARENB | _PARODD)
+            self._termios.tcsetattr(self._file.fileno(), self._termios.TCSANOW, attributes)
 
     def any(self):
         """1 if at least one byte can be read, else 0."""
