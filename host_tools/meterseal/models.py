@@ -139,7 +139,7 @@ class Contents(NamedTuple):
     config_hash: bytes
     key_class: int
     meters: tuple[Meter, ...]
-    groups: list[Any]
+    groups: tuple[list[Any], ...]
     events: tuple[Event, ...]
     lost: tuple[Lost, ...]
     health: dict[int, Any]

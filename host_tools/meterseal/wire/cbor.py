@@ -30,7 +30,7 @@ def decode_map(data: bytes) -> dict[int, Item]:
     Raises MalformedBatch: one of the codes `cbor-...`, or `field-type` if the item is not a map.
     """
     try:
-        item, end = _item(data, 0, 1)
+        item, end = decode_item(data, 0, 1)
     except (IndexError, struct.error):
         end = len(data) + 1
     if end > len(data):
@@ -43,7 +43,7 @@ def decode_map(data: bytes) -> dict[int, Item]:
     return item
 
 
-def _item(data: bytes, at: int, depth: int) -> tuple[Item, int]:
+def decode_item(data: bytes, at: int, depth: int) -> tuple[Item, int]:
     """Any item, and where it ends (possibly behind the data: whoever reads on notices)."""
     head = data[at]
     if head < 24:
@@ -122,7 +122,7 @@ def _array(data: bytes, at: int, count: int, depth: int) -> tuple[list[Item], in
             add(data[at + 1 : end])
             at = end
         else:
-            item, at = _item(data, at, depth + 1)
+            item, at = decode_item(data, at, depth + 1)
             add(item)
     return items, at
 
@@ -139,7 +139,7 @@ def _map(data: bytes, at: int, count: int, depth: int) -> tuple[dict[int, Item],
         if key <= last:
             _refuse_order(key, last, at)
         last = key
-        items[key], at = _item(data, start, depth + 1)
+        items[key], at = decode_item(data, start, depth + 1)
     return items, at
 
 

@@ -128,9 +128,9 @@ def group(item: Any) -> list[Any]:
     for series in (sequence, time):
         check_ascending = _SERIES.check(series)[4]
         if check_ascending:
-            _check_uints(check_ascending, "patches")
+            check_uints(check_ascending, "patches")
     if quality:
-        _check_quality(quality, n)
+        check_quality(quality, n)
     last: list[int] = []
     for one in columns:
         key = _column(one, n)
@@ -140,13 +140,20 @@ def group(item: Any) -> list[Any]:
     return packed
 
 
-def _check_uints(items: list[Any], where: str) -> None:
+def check_uints(items: Any, where: str) -> list[int]:
+    """An array of unsigned integers: the item itself."""
+    if type(items) is not list:
+        refuse_type(where, list, items)
     for item in items:
         if type(item) is not int or item < 0:
             refuse_type(where, int, item)
+    return items
 
 
-def _check_quality(items: list[Any], n: int) -> None:
+def check_quality(items: Any, n: int) -> list[Any]:
+    """Section 4.4, for n readings: the item itself."""
+    if type(items) is not list:
+        refuse_type("quality", list, items)
     last = -1
     for item in items:
         index, status, flags = _QUALITY.check(item)
@@ -159,29 +166,32 @@ def _check_quality(items: list[Any], n: int) -> None:
         if index <= last:
             refuse("field-order", "quality", "ascending indices", f"{index} behind {last}")
         last = index
+    return items
 
 
 def _column(item: Any, n: int) -> list[int]:
     """Checks a column; function, address and count, by which columns are ordered."""
     column = _COLUMN.check(item)
     if column[8]:
-        _check_uints(column[8], "patches")
+        check_uints(column[8], "patches")
     if column[9]:
-        _check_absent(column[9], n)
+        check_absent(column[9], n)
     return column[:3]
 
 
-def _check_absent(items: list[Any], n: int) -> None:
-    _check_uints(items, "absent")
+def check_absent(items: Any, n: int) -> list[int]:
+    """Indices of the readings without a value, fewer than n: the item itself."""
+    indices = check_uints(items, "absent")
     last = -1
-    for index in items:
+    for index in indices:
         if index <= last:
             refuse("field-order", "absent", "ascending indices", f"{index} behind {last}")
         if index >= n:
             refuse("field-range", "absent", f"indices below {n}", str(index))
         last = index
-    if len(items) >= n:
+    if len(indices) >= n:
         refuse("field-range", "absent", "at least one value in a column", "none")
+    return indices
 
 
 def anchor(item: Any) -> Anchor:

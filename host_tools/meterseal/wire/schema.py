@@ -51,11 +51,11 @@ _LISTS: Final[dict[int, tuple[Field, Callable[[Any], Any]]]] = {
     18: (array("ocmf", 1), lambda item: check_field(item, tstr("record"), "ocmf")),
     21: (array("nonces", 1), _NONCE.check),
 }
-_HEALTH_KEY, _GENESIS_KEY = 16, 17
+HEALTH_KEY, GENESIS_KEY = 16, 17
 _ALWAYS: Final = (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 13, 16)
-_FIRST_EXTRA: Final = 18
+FIRST_EXTRA: Final = 18
 
-_BUS_COUNTERS_KEY: Final = 3
+BUS_COUNTERS_KEY: Final = 3
 _BUS_COUNTERS: Final = Shape(
     "bus counters",
     *map(
@@ -93,7 +93,7 @@ def check_payload(payload: dict[int, Item]) -> Contents:
     for key in _ALWAYS:
         if key not in payload:
             refuse("field-missing", "payload", f"key {key}", "none")
-    checked: dict[int, Any] = {key: _value(key, item) for key, item in payload.items()}
+    checked: dict[int, Any] = {key: check_value(key, item) for key, item in payload.items()}
     get = checked.get
     contents = Contents(
         chain=checked[1],
@@ -111,11 +111,11 @@ def check_payload(payload: dict[int, Item]) -> Contents:
         groups=checked[13],
         events=get(14, ()),
         lost=get(15, ()),
-        health=checked[_HEALTH_KEY],
-        genesis=get(_GENESIS_KEY),
-        extra={key: value for key, value in checked.items() if key >= _FIRST_EXTRA},
+        health=checked[HEALTH_KEY],
+        genesis=get(GENESIS_KEY),
+        extra={key: value for key, value in checked.items() if key >= FIRST_EXTRA},
     )
-    _check_whole(contents)
+    check_whole(contents)
     return contents
 
 
@@ -127,16 +127,17 @@ def _check_version(payload: dict[int, Item]) -> None:
         refuse("version-unknown", "payload", f"version {VERSION}", str(version))
 
 
-def _value(key: int, item: Any) -> Any:
+def check_value(key: int, item: Any) -> Any:
+    """The value of a key of the payload, checked by itself."""
     field = _PLAIN.get(key)
     if field is not None:
         return check_field(item, field)
     if key in _LISTS:
         form, check = _LISTS[key]
         return tuple([check(one) for one in check_field(item, form)])
-    if key == _HEALTH_KEY:
+    if key == HEALTH_KEY:
         return _health(item)
-    if key == _GENESIS_KEY:
+    if key == GENESIS_KEY:
         return _genesis(item)
     if 0 < key < FIRST_NON_CRITICAL_KEY:
         refuse("key-critical-unknown", "payload", "known keys below 64", f"key {key}")
@@ -149,10 +150,15 @@ def _health(item: Any) -> dict[int, Any]:
     for key, value in item.items():
         if key in _HEALTH:
             check_field(value, _HEALTH[key], "health")
-        if key == _BUS_COUNTERS_KEY:
-            for counters in value:
-                _BUS_COUNTERS.check(counters)
+        if key == BUS_COUNTERS_KEY:
+            check_bus_counters(value)
     return item
+
+
+def check_bus_counters(item: Any) -> None:
+    """Key 3 of `health`."""
+    for counters in check_field(item, _HEALTH[BUS_COUNTERS_KEY], "health"):
+        _BUS_COUNTERS.check(counters)
 
 
 def _genesis(item: Any) -> dict[int, Any]:
@@ -174,13 +180,15 @@ def _genesis(item: Any) -> dict[int, Any]:
     return item
 
 
-def _check_whole(contents: Contents) -> None:
+def check_whole(contents: Contents) -> None:
     """What depends on more than one key."""
-    _check_conditional("previous", contents.previous, contents.number > 1)
-    _check_conditional("genesis", contents.genesis, contents.number == 1)
+    if contents.number < 2 or contents.previous is None or contents.genesis is not None:
+        _check_conditional("previous", contents.previous, contents.number > 1)
+        _check_conditional("genesis", contents.genesis, contents.number == 1)
     if contents.next_sequence - 1 > U64_MAX:
         refuse("field-range", "first_sequence", "sequence numbers below 2^64", "others")
-    _check_anchors(contents.anchors)
+    if len(contents.anchors) > 1:
+        _check_anchors(contents.anchors)
     _check_groups(contents)
     for event in contents.events:
         _check_meters(records.meters_of_event(event), contents.meters)
@@ -203,12 +211,14 @@ def _check_anchors(anchors: tuple[Anchor, ...]) -> None:
 def _check_groups(contents: Contents) -> None:
     last = (-1, -1)
     total = 0
-    for meter, boot, n, *_ in contents.groups:
-        _check_meters((meter,), contents.meters)
-        if (boot, meter) <= last:
-            refuse("field-order", "groups", "ascending boot and meter", str((boot, meter)))
-        last = (boot, meter)
-        total += n
+    for group in contents.groups:
+        place = group[1], group[0]
+        if place[1] >= len(contents.meters):
+            _check_meters((place[1],), contents.meters)
+        if place <= last:
+            refuse("field-order", "groups", "ascending boot and meter", str(place))
+        last = place
+        total += group[2]
     if total != contents.count:
         refuse("sequence-mismatch", "groups", f"{contents.count} readings", str(total))
 
