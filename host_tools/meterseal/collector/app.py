@@ -1,73 +1,101 @@
 """HTTP interface of the collector (WIRE_FORMAT section 10)."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Final
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from starlette.concurrency import run_in_threadpool
 
 from meterseal import __version__
-from meterseal.collector.ingest import Opener, answer, ingest
-from meterseal.collector.store import Store
+from meterseal.collector.body import MAX_BODY_BYTES, SEQUENCE, read_body
+from meterseal.collector.errors import CollectorError
+from meterseal.collector.ingest import now_unix_ms
+from meterseal.collector.intake import Intake, as_json
 
-MAX_BODY_BYTES = 1_048_576
-SEQUENCE = "application/cbor-seq"
+DeviceId = Annotated[str, Query(pattern="^[0-9a-f]{16}$", description="Device id: kid in hex.")]
+_BODY: Final = {
+    "requestBody": {
+        "required": True,
+        "description": f"One batch or a CBOR sequence of batches; at most {MAX_BODY_BYTES} bytes.",
+        "content": {SEQUENCE: {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+_JSON: Final = "application/json"
 
 
-def create_app(store: Store, opener: Opener) -> FastAPI:
-    """The collector's interface on a store; `opener` checks each batch."""
-    app = FastAPI(title="Meterseal collector", version=__version__)
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Description of the answers other than 200, for OpenAPI."""
+    names = ("code", "error", "remedy")
+    schema = {
+        "type": "object",
+        "required": list(names),
+        "properties": {name: {"type": "string"} for name in names},
+    }
+    content = {_JSON: {"schema": schema}}
+    return {status: {"description": "Refused", "content": content} for status in statuses}
 
-    @app.post("/v1/batches")
-    async def post_batches(request: Request) -> dict[str, Any]:
-        """Take a batch or a CBOR sequence of batches; acknowledged is what is on disk."""
-        body = await bounded_body(request)
-        return await run_in_threadpool(ingest, body, opener, store)
 
-    @app.get("/v1/head")
-    def get_head(device: str) -> dict[str, Any]:
-        """Acknowledgements for every chain of a device (kid in hexadecimal)."""
-        return answer(store.heads(device_id(device)))
+def create_app(intake: Intake) -> FastAPI:
+    """The collector's interface."""
 
-    @app.get("/v1/time")
-    def get_time() -> dict[str, Any]:
-        """The collector's clock."""
-        return {"time_unix_ms": answer([])["time_unix_ms"]}
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        intake.close()
 
-    @app.get("/v1/export")
-    def get_export(device: str | None = None) -> StreamingResponse:
-        """Every batch that verified, as a CBOR sequence, byte for byte."""
-        wanted = None if device is None else device_id(device)
-        batches: Iterator[bytes] = store.raw_batches(wanted)
-        return StreamingResponse(batches, media_type=SEQUENCE)
-
-    @app.get("/healthz")
-    def get_health() -> dict[str, str]:
-        """Alive."""
-        return {"status": "ok"}
-
+    app = FastAPI(title="Meterseal collector", version=__version__, lifespan=lifespan)
+    app.add_exception_handler(CollectorError, _refuse)
+    _add_device_routes(app, intake)
+    _add_reader_routes(app, intake)
+    _add_state_routes(app, intake)
     return app
 
 
-async def bounded_body(request: Request) -> bytes:
-    """The body, at most MAX_BODY_BYTES; 413 as soon as it is longer."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise HTTPException(
-                413, f"expected at most {MAX_BODY_BYTES} bytes; send fewer batches"
-            )
-    return bytes(body)
+def _add_device_routes(app: FastAPI, intake: Intake) -> None:
+    @app.post("/v1/batches", openapi_extra=_BODY, responses=refusals(408, 413, 415, 503))
+    async def post_batches(request: Request) -> Response:
+        """Take a batch or a CBOR sequence of batches; what is acknowledged is on disk."""
+        body = await read_body(request)
+        return Response(as_json(await intake.take(body)), media_type=_JSON)
+
+    @app.get("/v1/head")
+    def get_head(device: DeviceId) -> dict[str, Any]:
+        """Acknowledgements for every chain of a device."""
+        return intake.answer(intake.store.heads(bytes.fromhex(device)))
+
+    @app.get("/v1/time")
+    async def get_time() -> dict[str, int]:
+        """The collector's clock."""
+        return {"time_unix_ms": now_unix_ms()}
 
 
-def device_id(text: str) -> bytes:
-    """Kid of 8 bytes from its hexadecimal form; 422 if it is none."""
-    try:
-        found = bytes.fromhex(text)
-    except ValueError:
-        found = b""
-    if len(found) != 8:
-        raise HTTPException(422, "expected a device id of 16 hexadecimal digits")
-    return found
+def _add_reader_routes(app: FastAPI, intake: Intake) -> None:
+    @app.get(
+        "/v1/export",
+        response_class=StreamingResponse,
+        responses={200: {"content": {SEQUENCE: {}}}},
+    )
+    def get_export(device: DeviceId | None = None) -> StreamingResponse:
+        """Every batch that verified, as a CBOR sequence, byte for byte."""
+        wanted = None if device is None else bytes.fromhex(device)
+        return StreamingResponse(intake.store.raw_batches(wanted), media_type=SEQUENCE)
+
+
+def _add_state_routes(app: FastAPI, intake: Intake) -> None:
+    @app.get("/healthz")
+    async def get_health() -> dict[str, str]:
+        """Alive."""
+        return {"status": "ok"}
+
+    @app.get("/readyz", responses=refusals(503))
+    def get_ready() -> dict[str, str]:
+        """Ready to take batches: the database answers and can be written."""
+        intake.store.check()
+        return {"status": "ready"}
+
+
+def _refuse(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, CollectorError)
+    headers = {"Retry-After": "30"} if error.status == 503 else None
+    return Response(as_json(error.body()), error.status, headers, _JSON)

@@ -1,16 +1,18 @@
-"""From the body of an upload to stored batches and acknowledgements (WIRE_FORMAT section 10)."""
+"""From the body of an upload to what is stored, and from heads to the answer (WIRE_FORMAT 10)."""
 
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
-from meterseal.collector.store import Head, Kept, Refused, Store
+from meterseal.collector.opener import Opener
+from meterseal.collector.records import Head, Kept, LostRange, Refused, Upload
 from meterseal.errors import VerificationError
 from meterseal.models import SealedBatch
 from meterseal.wire.envelope import batch_end
 
-Opener = Callable[[bytes], SealedBatch]
-"""Checks signature and schema of one batch; raises VerificationError."""
+MAX_STORED: Final = (1 << 63) - 1
+"""Databases count to here; at one batch a second that is 290,000,000,000 years."""
+_LOST_BATCHES: Final = 0
 
 
 def split_sequence(body: bytes) -> Iterator[bytes]:
@@ -25,52 +27,55 @@ def split_sequence(body: bytes) -> Iterator[bytes]:
         at = end
 
 
-def judge(body: bytes, opener: Opener) -> tuple[list[Kept], list[Refused]]:
-    """Take every batch of a body apart; none stands in the way of those behind it."""
-    kept, refused = [], []
-    for raw in split_sequence(body):
-        try:
-            kept.append(_kept(opener(raw)))
-        except VerificationError as error:
-            refused.append(Refused(error.code, raw))
-    return kept, refused
+def judge(raw: bytes, opener: Opener, upload: Upload) -> None:
+    """Put one batch of an upload where it belongs: none stands in the way of those behind it."""
+    try:
+        upload.kept.append(_kept(opener(raw)))
+    except VerificationError as error:
+        upload.refused.append(Refused(error.code, raw))
 
 
 def _kept(batch: SealedBatch) -> Kept:
     contents = batch.contents
-    follows = contents.number - 1
-    for lost in sorted(contents.lost, key=lambda lost: -lost.last):
-        if lost.kind == 0 and lost.last >= follows:
-            follows = min(follows, lost.first - 1)
+    lost: tuple[LostRange, ...] = ()
+    if contents.lost:
+        lost = tuple(
+            LostRange(item.first, item.last, item.last_hash)
+            for item in contents.lost
+            if item.kind == _LOST_BATCHES
+        )
+    if contents.number > MAX_STORED:
+        text = f"expected a batch number of at most 2^63 - 1, found {contents.number}"
+        raise VerificationError("field-range", text)
     return Kept(
         batch.kid,
         contents.chain,
         contents.number,
         batch.hash,
         contents.previous,
-        follows,
+        lost,
         batch.raw,
     )
 
 
-def answer(heads: list[Head], refused: int = 0) -> dict[str, Any]:
-    """The JSON answer: acknowledgements, requests to send again, the time."""
-    return {
+def answer(heads: list[Head], refused: list[Refused]) -> dict[str, Any]:
+    """Acknowledgements, requests to send again, what was refused and why, the time."""
+    found: dict[str, Any] = {
         "acks": [_named(head) | {"hash": head.hash.hex()} for head in heads if head.number],
-        "resend": [
-            _named(head) | {"number": head.missing} for head in heads if head.missing is not None
-        ],
-        "refused": refused,
-        "time_unix_ms": time.time_ns() // 1_000_000,
+        "time_unix_ms": now_unix_ms(),
     }
+    resend = [_named(head) | {"number": head.missing} for head in heads if head.missing]
+    if resend:
+        found["resend"] = resend
+    if refused:
+        found["refused"] = [item.code for item in refused]
+    return found
+
+
+def now_unix_ms() -> int:
+    """The collector's clock."""
+    return time.time_ns() // 1_000_000
 
 
 def _named(head: Head) -> dict[str, Any]:
     return {"device": head.device.hex(), "chain": head.chain.hex(), "number": head.number}
-
-
-def ingest(body: bytes, opener: Opener, store: Store) -> dict[str, Any]:
-    """Verify and store a body, then answer: what the answer acknowledges is on disk."""
-    kept, refused = judge(body, opener)
-    heads = store.keep(kept, refused)
-    return answer(heads, len(refused))

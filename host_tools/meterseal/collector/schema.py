@@ -1,14 +1,18 @@
-"""Tables of the collector.
+"""Tables of the collector; the migrations in `migrations/versions` make them.
 
-`batches` holds what verified, byte for byte; a second batch with the same device, chain and number
-but other signed content stands beside the first as evidence of equivocation. `quarantine` holds
-bounded bytes that did not verify: they claim no number. `heads` is the contiguous prefix that
-acknowledgements name; it can be computed anew from `batches`. `follows` is the number that a batch
-continues from: its own less one, or less where it states batches as lost.
+`batches` holds what verified, byte for byte. `linked` is 1 if the chain is whole from its first
+batch to this one, with gaps only where the device states them (`lost_ranges`). `chains` holds the
+state of each chain: the linked batch with the highest number (0: none), the highest number stored,
+whether batches wait for others before them, whether two contents for one number were seen. All of
+it can be computed anew from `batches`. `equivocations` names every second content for a number;
+the bytes of both are in `batches`. `quarantine` holds bytes that did not verify: they claim no
+number.
 """
 
 from sqlalchemy import (
+    BigInteger,
     Column,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -19,39 +23,72 @@ from sqlalchemy import (
 )
 
 METADATA = MetaData()
+_Id = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers INTEGER PRIMARY KEY alone by itself; its integers have 64 bits anyway."""
+
+CHAINS = Table(
+    "chains",
+    METADATA,
+    Column("id", _Id, primary_key=True),
+    Column("device", LargeBinary(8), nullable=False, index=True),
+    Column("chain", LargeBinary(16), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    Column("highest", BigInteger, nullable=False),
+    Column("waiting", Integer, nullable=False),
+    Column("forked", Integer, nullable=False),
+    UniqueConstraint("chain", "device", name="chains_chain_device"),
+)
 
 BATCHES = Table(
     "batches",
     METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("device", LargeBinary(8), nullable=False),
-    Column("chain", LargeBinary(16), nullable=False),
-    Column("number", Integer, nullable=False),
+    Column("id", _Id, primary_key=True),
+    Column("chain_id", BigInteger, ForeignKey("chains.id"), nullable=False),
+    Column("number", BigInteger, nullable=False),
     Column("hash", LargeBinary(32), nullable=False),
     Column("previous", LargeBinary(32), nullable=True),
-    Column("follows", Integer, nullable=False),
+    Column("linked", Integer, nullable=False),
     Column("raw", LargeBinary, nullable=False),
-    Column("received_unix_ms", Integer, nullable=False),
-    UniqueConstraint("device", "chain", "number", "hash"),
+    Column("received_unix_ms", BigInteger, nullable=False),
+    UniqueConstraint("chain_id", "number", "hash", name="batches_chain_number_hash"),
+)
+Index(
+    "batches_waiting",
+    BATCHES.c.chain_id,
+    BATCHES.c.number,
+    sqlite_where=BATCHES.c.linked == 0,
+    postgresql_where=BATCHES.c.linked == 0,
 )
 
-HEADS = Table(
-    "heads",
+LOST_RANGES = Table(
+    "lost_ranges",
     METADATA,
-    Column("device", LargeBinary(8), primary_key=True),
-    Column("chain", LargeBinary(16), primary_key=True),
-    Column("number", Integer, nullable=False),
+    Column("id", _Id, primary_key=True),
+    Column("chain_id", BigInteger, ForeignKey("chains.id"), nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("last_hash", LargeBinary(32), nullable=False),
+    UniqueConstraint("chain_id", "first", "last", "last_hash", name="lost_ranges_all"),
+)
+
+EQUIVOCATIONS = Table(
+    "equivocations",
+    METADATA,
+    Column("id", _Id, primary_key=True),
+    Column("chain_id", BigInteger, ForeignKey("chains.id"), nullable=False),
+    Column("number", BigInteger, nullable=False),
     Column("hash", LargeBinary(32), nullable=False),
+    Column("noticed_unix_ms", BigInteger, nullable=False),
+    UniqueConstraint("chain_id", "number", "hash", name="equivocations_all"),
 )
 
 QUARANTINE = Table(
     "quarantine",
     METADATA,
-    Column("id", Integer, primary_key=True),
+    Column("id", _Id, primary_key=True),
     Column("sha256", LargeBinary(32), nullable=False, unique=True),
     Column("code", String(40), nullable=False),
     Column("raw", LargeBinary, nullable=False),
-    Column("received_unix_ms", Integer, nullable=False),
+    Column("received_unix_ms", BigInteger, nullable=False),
 )
-
-Index("batches_by_device", BATCHES.c.device, BATCHES.c.chain, BATCHES.c.number)

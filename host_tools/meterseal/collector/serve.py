@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import uvicorn
+from fastapi import FastAPI
 
 from meterseal.collector.app import create_app
+from meterseal.collector.database import Database
+from meterseal.collector.intake import Intake
+from meterseal.collector.opener import KeyOpener
+from meterseal.collector.receipt import load_or_create
 from meterseal.collector.store import Store
 from meterseal.errors import EnvironmentProblem
 from meterseal.trust import load_trust
-from meterseal.verify import signature_opener
 
 
 class Settings(NamedTuple):
@@ -24,6 +28,12 @@ class Settings(NamedTuple):
     host: str
     port: int
     database: str
+    workers: int = 1
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy URL of the database."""
+        return self.database or f"sqlite:///{self.data / 'collector.sqlite'}"
 
 
 class _Server(uvicorn.Server):
@@ -41,26 +51,47 @@ class _Server(uvicorn.Server):
 def serve(settings: Settings, ready: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM; `ready` gets the URL once connections are accepted.
 
-    Raises EnvironmentProblem `collector-port` if the address is taken.
+    Raises EnvironmentProblem `collector-port` if the address is taken, `collector-database` and
+    `collector-receipt-key`; TrustError.
     """
-    settings.data.mkdir(parents=True, exist_ok=True)
-    url = settings.database or f"sqlite:///{settings.data / 'collector.sqlite'}"
-    app = create_app(Store(url), signature_opener(load_trust(settings.trust)))
-    listener = _listen(settings.host, settings.port)
+    prepare(settings)
+    listener = listen(settings.host, settings.port)
     address = f"https://{settings.host}:{listener.getsockname()[1]}"
+    serve_on(settings, listener, lambda: ready(address))
+
+
+def prepare(settings: Settings) -> None:
+    """What is done once, before any worker starts: directory, receipt key, schema."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    load_or_create(settings.data / "receipt.key")
+    Database(settings.database_url).migrate()
+
+
+def build(settings: Settings) -> FastAPI:
+    """The interface of one worker."""
+    store = Store(Database(settings.database_url))
+    opener = KeyOpener(load_trust(settings.trust).keys)
+    return create_app(Intake(store, opener, load_or_create(settings.data / "receipt.key")))
+
+
+def serve_on(settings: Settings, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+    """Serve on a socket in this process."""
     config = uvicorn.Config(
-        app,
+        build(settings),
         ssl_certfile=str(settings.certificate),
         ssl_keyfile=str(settings.key),
         log_level="warning",
+        access_log=False,
         timeout_keep_alive=75,
+        server_header=False,
     )
-    _Server(config, lambda: ready(address)).run(sockets=[listener])
+    _Server(config, on_ready).run(sockets=[listener])
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A listening socket; `shared`: other workers listen on the same port."""
     try:
-        return socket.create_server((host, port))
+        return socket.create_server((host, port), backlog=512, reuse_port=shared)
     except OSError as error:
         raise EnvironmentProblem(
             "collector-port",

@@ -1,158 +1,175 @@
-"""Durable store of sealed batches: every byte verbatim, acknowledged prefix beside it.
+"""Durable store of sealed batches: every byte verbatim, the state of each chain beside it.
 
-One call of `keep` is one transaction; when it returns, everything in it is on disk.
+One call of `keep` is one transaction for any number of uploads; when it returns, everything in it
+is on disk.
 """
 
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from itertools import islice
+from typing import Final
 
-from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, select
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy import Connection, select, tuple_
+from sqlalchemy.exc import SQLAlchemyError
 
-from meterseal.collector.schema import BATCHES, HEADS, METADATA, QUARANTINE
+from meterseal.collector.database import Database
+from meterseal.collector.errors import not_stored
+from meterseal.collector.linking import Linker
+from meterseal.collector.records import (
+    BATCH_COLUMNS,
+    CHAIN_COLUMNS,
+    Chain,
+    Head,
+    Kept,
+    Refused,
+    Upload,
+)
+from meterseal.collector.rows import Row, write_rows
+from meterseal.collector.schema import BATCHES, CHAINS, QUARANTINE
 
-
-class Kept(NamedTuple):
-    """A batch that verified. `follows`: the number of the chain that it continues from."""
-
-    device: bytes
-    chain: bytes
-    number: int
-    hash: bytes
-    previous: bytes | None
-    follows: int
-    raw: bytes
-
-
-class Refused(NamedTuple):
-    """Bytes that did not verify, and the stable code of the reason."""
-
-    code: str
-    raw: bytes
-
-
-class Head(NamedTuple):
-    """End of a chain's contiguous prefix. `missing`: the next number, if a later one is here."""
-
-    device: bytes
-    chain: bytes
-    number: int
-    hash: bytes
-    missing: int | None
+PAGE: Final = 500
+_NOTHING: Final = "ON CONFLICT DO NOTHING"
+_UPDATED: Final = "ON CONFLICT (id) DO UPDATE SET " + ", ".join(
+    f"{name} = excluded.{name}" for name in CHAIN_COLUMNS[3:]
+)
+_COLUMNS: Final = [CHAINS.c[name] for name in CHAIN_COLUMNS]
+ChainKey = tuple[bytes, bytes]
 
 
 class Store:
-    """Batches in a database given by its SQLAlchemy URL (SQLite or PostgreSQL)."""
+    """Batches in a database that is up to date (`Database.migrate`)."""
 
-    def __init__(self, url: str) -> None:
-        self._engine = create_engine(url)
-        if self._engine.dialect.name == "sqlite":
-            event.listen(self._engine, "connect", _durable_sqlite)
-        METADATA.create_all(self._engine)
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-    @property
-    def engine(self) -> Engine:
-        """The database, for readers."""
-        return self._engine
-
-    def keep(self, kept: Sequence[Kept], refused: Sequence[Refused]) -> list[Head]:
-        """Store everything in one durable transaction; heads of the chains that `kept` names.
+    def keep(self, uploads: Sequence[Upload]) -> list[list[Head]]:
+        """Store all uploads in one durable transaction; for each, the heads of its chains.
 
         Sending twice is harmless. A number that is there already with another hash is stored
-        beside it and moves no head.
+        beside it, as evidence.
         """
         now = time.time_ns() // 1_000_000
-        with self._engine.begin() as connection:
-            if kept:
-                rows = [item._asdict() | {"received_unix_ms": now} for item in kept]
-                connection.execute(self._insert(BATCHES), rows)
-            if refused:
-                rows = [_quarantine_row(item, now) for item in refused]
-                connection.execute(self._insert(QUARANTINE), rows)
-            chains = sorted({(item.device, item.chain) for item in kept})
-            return [_advance(connection, device, chain) for device, chain in chains]
+        kept = [batch for upload in uploads for batch in upload.kept]
+        refused = [item for upload in uploads for item in upload.refused]
+        with self._database.write() as connection:
+            chains = _chains(connection, list({batch[:2] for batch in kept}))
+            _keep_batches(connection, chains, kept, now)
+            _quarantine(connection, refused, now)
+            write_rows(
+                connection, CHAINS, CHAIN_COLUMNS, [c.row() for c in chains.values()], _UPDATED
+            )
+            return [_heads(connection, chains, upload.kept) for upload in uploads]
 
-    def _insert(self, table: Table) -> Insert:
-        if self._engine.dialect.name == "postgresql":
-            return postgresql.insert(table).on_conflict_do_nothing()
-        return sqlite.insert(table).on_conflict_do_nothing()
+    def check(self) -> None:
+        """Raises CollectorError `collector-store` unless the database can be written."""
+        try:
+            with self._database.write():
+                pass
+        except (SQLAlchemyError, OSError) as error:
+            raise not_stored() from error
 
     def heads(self, device: bytes) -> list[Head]:
         """Heads of every chain of a device (kid, 8 bytes)."""
-        with self._engine.connect() as connection:
-            query = select(HEADS.c.chain).where(HEADS.c.device == device)
-            chains = connection.execute(query).scalars().all()
-            return [_head(connection, device, chain) for chain in chains]
+        with self._database.read() as connection:
+            rows = connection.execute(select(*_COLUMNS).where(CHAINS.c.device == device))
+            return [_head(connection, Chain(*row)) for row in rows.all()]
 
     def raw_batches(self, device: bytes | None = None) -> Iterator[bytes]:
-        """Every verified batch, by device, chain and number, as it came; streamed."""
-        query = select(BATCHES.c.raw).order_by(
-            BATCHES.c.device, BATCHES.c.chain, BATCHES.c.number, BATCHES.c.id
-        )
+        """Every verified batch, by chain and number, as it came; no transaction stays open."""
+        place = BATCHES.c.chain_id, BATCHES.c.number, BATCHES.c.id
+        query = select(*place, BATCHES.c.raw).order_by(*place).limit(PAGE)
         if device is not None:
-            query = query.where(BATCHES.c.device == device)
-        with self._engine.connect() as connection:
-            yield from connection.execution_options(yield_per=500).execute(query).scalars()
+            query = query.join(CHAINS).where(CHAINS.c.device == device)
+        last: tuple[int, int, int] | None = None
+        while True:
+            page = query if last is None else query.where(tuple_(*place) > tuple_(*last))
+            with self._database.read() as connection:
+                rows = connection.execute(page).all()
+            for row in rows:
+                yield row.raw
+            if len(rows) < PAGE:
+                return
+            last = rows[-1][:3]
 
 
-def _durable_sqlite(connection: DBAPIConnection, _record: object) -> None:
-    """Write-ahead log, and a commit that returns only when it is on disk."""
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+def _chains(connection: Connection, keys: list[ChainKey]) -> dict[ChainKey, Chain]:
+    """States of chains, those that are new included."""
+    found = _known_chains(connection, keys)
+    new = [(*key, 0, b"", 0, 0, 0) for key in keys if key not in found]
+    if new:
+        write_rows(connection, CHAINS, CHAIN_COLUMNS[1:], new, _NOTHING)
+        found |= _known_chains(connection, [(row[0], row[1]) for row in new])
+    return found
 
 
-def _quarantine_row(item: Refused, now: int) -> dict[str, object]:
-    digest = hashlib.sha256(item.raw).digest()
-    return {"sha256": digest, "code": item.code, "raw": item.raw, "received_unix_ms": now}
+def _known_chains(connection: Connection, keys: list[ChainKey]) -> dict[ChainKey, Chain]:
+    found = {}
+    rest = iter(keys)
+    while some := list(islice(rest, PAGE)):
+        wanted = {key for key in some}
+        query = select(*_COLUMNS).where(CHAINS.c.chain.in_([chain for _, chain in some]))
+        for row in connection.execute(query):
+            if (row.device, row.chain) in wanted:
+                found[row.device, row.chain] = Chain(*row)
+    return found
 
 
-def _head(connection: Connection, device: bytes, chain: bytes) -> Head:
-    """Head as stored, with the first missing number if something lies beyond it."""
-    of_chain = (HEADS.c.device == device) & (HEADS.c.chain == chain)
-    row = connection.execute(select(HEADS.c.number, HEADS.c.hash).where(of_chain)).first()
-    number, digest = (row.number, row.hash) if row else (0, b"")
-    beyond = select(BATCHES.c.id).where(
-        BATCHES.c.device == device, BATCHES.c.chain == chain, BATCHES.c.number > number
+def _keep_batches(
+    connection: Connection, chains: dict[ChainKey, Chain], kept: list[Kept], now: int
+) -> None:
+    """Those that simply come next in one statement, the others one by one."""
+    rows: list[Row] = []
+    others: dict[ChainKey, list[Kept]] = {}
+    for batch in kept:
+        key = batch[:2]
+        chain = chains[key]
+        if key not in others and chain.follows(batch):
+            _, _, number, digest, previous, _, raw = batch
+            rows.append((chain.id, number, digest, previous, 1, raw, now))
+            chain.advance(number, digest)
+        else:
+            others.setdefault(key, []).append(batch)
+    write_rows(connection, BATCHES, BATCH_COLUMNS, rows, "")
+    for key, batches in others.items():
+        Linker(connection, chains[key], now).arrive(batches)
+
+
+def _quarantine(connection: Connection, refused: list[Refused], now: int) -> None:
+    rows = {}
+    for item in refused:
+        digest = hashlib.sha256(item.raw).digest()
+        rows[digest] = (digest, item.code, item.raw, now)
+    names = ("sha256", "code", "raw", "received_unix_ms")
+    write_rows(connection, QUARANTINE, names, list(rows.values()), _NOTHING)
+
+
+def _heads(connection: Connection, chains: dict[ChainKey, Chain], kept: list[Kept]) -> list[Head]:
+    """Heads of the chains that an upload names, as its own sender has them."""
+    heads = []
+    for key in dict.fromkeys(batch[:2] for batch in kept):
+        head = _head(connection, chains[key])
+        if chains[key].forked:
+            own = [batch for batch in kept if batch[:2] == key]
+            head = _own_head(connection, chains[key], head, own)
+        heads.append(head)
+    return heads
+
+
+def _head(connection: Connection, chain: Chain) -> Head:
+    missing = Linker(connection, chain, 0).missing() if chain.waiting else None
+    return Head(chain.device, chain.chain, chain.number, chain.hash, missing)
+
+
+def _own_head(connection: Connection, chain: Chain, head: Head, own: list[Kept]) -> Head:
+    """A forked chain: the last linked batch among those that this sender sent just now."""
+    sent = {(batch.number, batch.hash) for batch in own}
+    numbers = [number for number, _ in sent]
+    query = select(BATCHES.c.number, BATCHES.c.hash).where(
+        BATCHES.c.chain_id == chain.id,
+        BATCHES.c.linked == 1,
+        BATCHES.c.number.between(min(numbers), max(numbers)),
     )
-    missing = connection.execute(beyond.limit(1)).first() is not None
-    return Head(device, chain, number, digest, number + 1 if missing else None)
-
-
-def _advance(connection: Connection, device: bytes, chain: bytes) -> Head:
-    """Move the head over every batch that continues it, and return it."""
-    head = _head(connection, device, chain)
-    number, digest = head.number, head.hash
-    while (row := _successor(connection, device, chain, number, digest)) is not None:
-        number, digest = row
-    if number != head.number:
-        of_chain = (HEADS.c.device == device) & (HEADS.c.chain == chain)
-        connection.execute(HEADS.delete().where(of_chain))
-        values = {"device": device, "chain": chain, "number": number, "hash": digest}
-        connection.execute(HEADS.insert(), values)
-    return _head(connection, device, chain)
-
-
-def _successor(
-    connection: Connection, device: bytes, chain: bytes, number: int, digest: bytes
-) -> tuple[int, bytes] | None:
-    """Number and hash of the batch that continues head `number`, if it is here."""
-    query = (
-        select(BATCHES.c.number, BATCHES.c.hash, BATCHES.c.previous)
-        .where(
-            BATCHES.c.device == device,
-            BATCHES.c.chain == chain,
-            BATCHES.c.number > number,
-            BATCHES.c.follows <= number,
-        )
-        .order_by(BATCHES.c.number, BATCHES.c.id)
-        .limit(8)
-    )
-    for row in connection.execute(query):
-        if row.number > number + 1 or number == 0 or row.previous == digest:
-            return row.number, row.hash
-    return None
+    linked = {(row.number, row.hash) for row in connection.execute(query)}
+    number, digest = max(linked & sent, default=(0, b""))
+    return head._replace(number=number, hash=digest)

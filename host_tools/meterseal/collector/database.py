@@ -1,0 +1,103 @@
+"""Opens the collector's database: SQLite by default, PostgreSQL by URL, always durable.
+
+Writers take turns, in one process or in many: a transaction that writes begins by taking the one
+lock of the database, so that what it read still holds when it commits.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy.exc
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+
+from meterseal.collector.write_lock import WriteLock
+from meterseal.errors import EnvironmentProblem
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+LOCK_KEY: Final = 0x6D657465727365  # "meterse": of PostgreSQL's advisory lock
+
+
+class Database:
+    """An engine and the lock that writers take. `url`: of SQLAlchemy."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = _engine(url)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._lock = WriteLock(_lock_file(self.engine))
+        if self.is_sqlite:
+            event.listen(self.engine, "connect", _durable_sqlite)
+            event.listen(self.engine, "begin", _begin)
+
+    def migrate(self, revision: str = "head") -> None:
+        """Bring the schema up to date, whatever released version made it.
+
+        Raises EnvironmentProblem `collector-database` if the database cannot be opened.
+        """
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        try:
+            with self.write() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, revision)
+        except sqlalchemy.exc.OperationalError as error:
+            raise EnvironmentProblem(
+                "collector-database",
+                f"expected to open {self.engine.url!r}: {error.orig}",
+                "Check --database, the rights of the directory and that the server runs.",
+            ) from error
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One durable transaction; no other writer runs meanwhile."""
+        with self._lock, self.engine.connect() as connection:
+            connection = connection.execution_options(writes=True)
+            with connection.begin():
+                if not self.is_sqlite:
+                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK_KEY})")
+                yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One consistent view."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+
+def _engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        return create_engine(parsed, pool_size=8, pool_pre_ping=not url.startswith("sqlite"))
+    except (sqlalchemy.exc.ArgumentError, ModuleNotFoundError) as error:
+        raise EnvironmentProblem(
+            "collector-database",
+            f"expected a database URL, found one that cannot be used: {error}",
+            "Give --database sqlite:///FILE or postgresql://USER@HOST/NAME.",
+        ) from error
+
+
+def _lock_file(engine: Engine) -> Path | None:
+    name = engine.url.database
+    return Path(name + ".lock") if engine.dialect.name == "sqlite" and name else None
+
+
+def _durable_sqlite(connection: DBAPIConnection, _record: object) -> None:
+    """Write-ahead log, and a commit that returns only when it is on disk."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    """SQLite: who is going to write says so before reading."""
+    writes = connection.get_execution_options().get("writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,96 @@
+"""Many uploads share one commit, so that they share one fsync; each is answered after its own.
+
+While one transaction is on its way to the disk, the next uploads gather. One thread writes; the
+event loop never waits for the disk.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+from typing import Final, NamedTuple
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from meterseal.collector.errors import CollectorError, not_stored
+from meterseal.collector.records import Head, Upload
+from meterseal.collector.store import Store
+
+MAX_UPLOADS: Final = 1000
+MAX_BATCHES: Final = 4000
+_LOG: Final = logging.getLogger(__name__)
+
+
+class _Waiting(NamedTuple):
+    upload: Upload
+    heads: asyncio.Future[list[Head]]
+
+
+class GroupCommit:
+    """Belongs to one event loop. `close` writes what is waiting and ends the thread."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
+        self._thread.start()
+
+    async def keep(self, upload: Upload) -> list[Head]:
+        """Heads of the upload's chains, after everything in it is durable.
+
+        Raises CollectorError `collector-store` if it cannot be stored now.
+        """
+        waiting = _Waiting(upload, self._loop.create_future())
+        self._queue.put(waiting)
+        return await waiting.heads
+
+    def close(self) -> None:
+        """Write what waits, then stop."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (first := self._queue.get()) is not None:
+            group, ended = self._gather(first)
+            self._commit(group)
+            if ended:
+                return
+
+    def _gather(self, first: _Waiting) -> tuple[list[_Waiting], bool]:
+        """What waits by now, at most MAX_UPLOADS and about MAX_BATCHES."""
+        group, batches = [first], len(first.upload.kept)
+        while len(group) < MAX_UPLOADS and batches < MAX_BATCHES:
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                return group, False
+            if item is None:
+                return group, True
+            group.append(item)
+            batches += len(item.upload.kept)
+        return group, False
+
+    def _commit(self, group: list[_Waiting]) -> None:
+        """All together; if that fails, each alone, so that none takes the others with it."""
+        try:
+            results: list[list[Head] | CollectorError] = []
+            results += self._store.keep([waiting.upload for waiting in group])
+        except (SQLAlchemyError, OSError) as error:
+            _LOG.error("a transaction of %d uploads failed: %s", len(group), error)
+            if len(group) > 1:
+                for waiting in group:
+                    self._commit([waiting])
+                return
+            results = [not_stored()]
+        self._loop.call_soon_threadsafe(_resolve, group, results)
+
+
+def _resolve(group: list[_Waiting], results: list[list[Head] | CollectorError]) -> None:
+    for waiting, result in zip(group, results, strict=True):
+        if waiting.heads.done():
+            continue
+        if isinstance(result, CollectorError):
+            waiting.heads.set_exception(result)
+        else:
+            waiting.heads.set_result(result)

@@ -1,0 +1,1 @@
+"""One module for each schema, named after its revision."""

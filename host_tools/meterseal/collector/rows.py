@@ -1,0 +1,58 @@
+"""Writes many rows in few statements: with a statement for each row most time goes into calls."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, Table
+
+_CHUNKS: Final = (256, 64, 16, 4, 1)
+_POSTGRES_TYPES: Final = {
+    "BLOB": "bytea",
+    "BYTEA": "bytea",
+    "BIGINT": "bigint",
+    "INTEGER": "bigint",
+}
+
+Row = Sequence[Any]
+
+
+def write_rows(
+    connection: Connection, table: Table, names: Sequence[str], rows: Sequence[Row], end: str
+) -> None:
+    """INSERT rows with values in the order of the columns `names`; `end`: ON CONFLICT ..."""
+    if not rows:
+        return
+    opening = f"INSERT INTO {table.name} ({', '.join(names)})"
+    if connection.dialect.name == "postgresql":
+        _as_arrays(connection, table, names, rows, opening, end)
+    else:
+        _as_values(connection, names, rows, opening, end)
+
+
+def _as_arrays(
+    connection: Connection,
+    table: Table,
+    names: Sequence[str],
+    rows: Sequence[Row],
+    opening: str,
+    end: str,
+) -> None:
+    """PostgreSQL: one array for each column, one statement whatever the number of rows."""
+    types = [str(table.c[name].type.compile(connection.dialect)) for name in names]
+    arrays = ", ".join(f"%s::{_POSTGRES_TYPES.get(kind, 'text')}[]" for kind in types)
+    columns = tuple(list(column) for column in zip(*rows, strict=True))
+    connection.exec_driver_sql(f"{opening} SELECT * FROM unnest({arrays}) {end}", columns)
+
+
+def _as_values(
+    connection: Connection, names: Sequence[str], rows: Sequence[Row], opening: str, end: str
+) -> None:
+    """SQLite: rows in chunks of few sizes, so that the statements are prepared once."""
+    at = 0
+    one = f"({', '.join('?' * len(names))})"
+    while at < len(rows):
+        count = next(size for size in _CHUNKS if size <= len(rows) - at)
+        values = tuple(value for row in rows[at : at + count] for value in row)
+        statement = f"{opening} VALUES {', '.join([one] * count)} {end}"
+        connection.exec_driver_sql(statement, values)
+        at += count

@@ -1,0 +1,305 @@
+"""What the collector keeps, acknowledges, asks for again and never believes."""
+
+import itertools
+import random
+import sqlite3
+
+import pytest
+from meterseal.collector.database import Database
+from meterseal.collector.ingest import MAX_STORED, judge, split_sequence
+from meterseal.collector.opener import KeyOpener
+from meterseal.collector.records import Upload
+from meterseal.collector.store import Store
+from meterseal.trust import parse_trust
+from support.fast_station import FastStation, trust_of
+
+
+class Bench:
+    """A store with some stations that it knows."""
+
+    def __init__(self, url, stations):
+        self.database = Database(url)
+        self.database.migrate()
+        self.store = Store(self.database)
+        self.opener = KeyOpener(parse_trust(trust_of(stations)).keys)
+
+    def upload(self, *batches):
+        """Upload of a body with these batches, judged."""
+        upload = Upload([], [])
+        for raw in split_sequence(b"".join(batches)):
+            judge(raw, self.opener, upload)
+        return upload
+
+    def send(self, *batches):
+        """Heads after a body with these batches."""
+        return self.store.keep([self.upload(*batches)])[0]
+
+    def rows(self, sql):
+        with self.database.read() as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(sql)]
+
+
+@pytest.fixture
+def station():
+    return FastStation()
+
+
+@pytest.fixture
+def bench(tmp_path, station):
+    return Bench(f"sqlite:///{tmp_path}/c.sqlite", [station])
+
+
+def place(heads):
+    """(number, missing) of the only head."""
+    [head] = heads
+    return head.number, head.missing
+
+
+def test_batches_in_order_move_the_head(bench, station):
+    for number, raw in enumerate(station.seals(3), 1):
+        assert place(bench.send(raw)) == (number, None)
+    [head] = bench.store.heads(station.kid)
+    assert (head.number, head.hash, head.chain) == (3, station.head, station.chain)
+
+
+def test_bytes_are_kept_verbatim_and_in_order(bench, station):
+    batches = station.seals(5)
+    bench.send(*batches[3:])
+    bench.send(*batches[:3])
+    assert list(bench.store.raw_batches()) == batches
+    assert list(bench.store.raw_batches(station.kid)) == batches
+    assert list(bench.store.raw_batches(bytes(8))) == []
+
+
+def test_export_goes_on_over_pages(bench, station, monkeypatch):
+    monkeypatch.setattr("meterseal.collector.store.PAGE", 3)
+    batches = station.seals(10)
+    bench.send(*batches)
+    assert list(bench.store.raw_batches()) == batches
+
+
+def test_sending_twice_is_harmless(bench, station):
+    batches = station.seals(4)
+    bench.send(*batches)
+    assert place(bench.send(*batches)) == (4, None)
+    assert place(bench.send(batches[1])) == (4, None)
+    assert place(bench.send(batches[3], batches[3])) == (4, None)
+    assert list(bench.store.raw_batches()) == batches
+    assert bench.rows("SELECT forked FROM chains") == [(0,)]
+
+
+def test_the_same_batch_in_two_uploads_of_one_transaction_is_kept_once(bench, station):
+    [first] = station.seals(1)
+    heads = bench.store.keep([bench.upload(first), bench.upload(first)])
+    assert [place(one) for one in heads] == [(1, None), (1, None)]
+    assert list(bench.store.raw_batches()) == [first]
+
+
+def test_behind_a_gap_nothing_is_acknowledged_until_it_is_closed(bench, station):
+    b = station.seals(6)
+    assert place(bench.send(b[0], b[1], b[2])) == (3, None)
+    assert place(bench.send(b[4])) == (3, 4)
+    assert place(bench.send(b[5])) == (3, 4)
+    assert place(bench.store.heads(station.kid)) == (3, 4)
+    assert place(bench.send(b[3])) == (6, None)
+
+
+def test_without_the_first_batch_nothing_is_acknowledged(bench, station):
+    b = station.seals(3)
+    assert place(bench.send(b[1], b[2])) == (0, 1)
+    assert place(bench.send(b[0])) == (3, None)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_any_order_with_repetitions_ends_with_everything(bench, station, seed):
+    rng = random.Random(seed)
+    batches = station.seals(9)
+    order = batches + rng.choices(batches, k=6)
+    rng.shuffle(order)
+    while order:
+        count = rng.randint(1, 4)
+        heads = bench.send(*order[:count])
+        order = order[count:]
+    assert place(heads) == (9, None)
+    assert list(bench.store.raw_batches()) == batches
+
+
+def test_a_stated_loss_closes_the_gap(bench, station):
+    bench.send(*station.seals(3))
+    lost = station.skip(2)
+    assert place(bench.send(station.seal(k15=[lost]))) == (6, None)
+
+
+def test_a_loss_stated_later_closes_the_gap_then(bench, station):
+    bench.send(*station.seals(2))
+    lost = station.skip(3)
+    assert place(bench.send(*station.seals(2))) == (2, 3)
+    assert place(bench.send(station.seal(k15=[lost]))) == (8, None)
+
+
+def test_two_losses_side_by_side(bench, station):
+    bench.send(station.seal())
+    losses = [station.skip(2), station.skip(1)]
+    assert place(bench.send(station.seal(k15=losses))) == (5, None)
+
+
+def test_a_chain_that_begins_with_a_loss(bench, station):
+    lost = station.skip(2)
+    assert place(bench.send(station.seal(k15=[lost]))) == (3, None)
+
+
+def test_a_loss_does_not_cover_the_gap_behind_it(bench, station):
+    bench.send(*station.seals(2))
+    lost = station.skip(2)
+    withheld = station.seal()
+    assert place(bench.send(station.seal(k15=[lost]))) == (2, 5)
+    assert place(bench.send(withheld)) == (6, None)
+
+
+def test_batches_that_were_stated_as_lost_but_came_are_used(bench, station):
+    first, second, third = station.seals(3)
+    bench.send(first, second, third)
+    lost = [0, 2, 3, 1, station.head, 61, 180, [], []]
+    assert place(bench.send(station.seal(k15=[lost]))) == (4, None)
+
+
+def test_a_loss_with_another_hash_closes_nothing(bench, station):
+    bench.send(*station.seals(2))
+    lost = station.skip(2)
+    lost[4] = bytes(32)
+    assert place(bench.send(station.seal(k15=[lost]))) == (2, 4)
+
+
+def test_equivocation_keeps_both_and_acknowledges_each_sender_its_own(bench, station):
+    bench.send(*station.seals(2))
+    twin = station.fork()
+    mine, other = station.seal(), twin.seal(k9="other")
+    [head] = bench.send(mine)
+    assert (head.number, head.hash) == (3, station.head)
+    [head] = bench.send(other)
+    assert (head.number, head.hash) == (3, twin.head)
+    assert {mine, other} == set(list(bench.store.raw_batches())[-2:])
+    assert bench.rows("SELECT number, hash FROM equivocations") == [(3, twin.head)]
+    [head] = bench.send(station.seal())
+    assert (head.number, head.hash) == (4, station.head)
+    [head] = bench.send(twin.seal())
+    assert (head.number, head.hash) == (4, twin.head)
+
+
+def test_a_fork_further_back_is_asked_for_step_by_step(bench, station):
+    bench.send(*station.seals(2))
+    twin = station.fork()
+    bench.send(*station.seals(3))
+    own = [twin.seal(k9="other") for _ in range(4)]
+    sent = own[-1]
+    for _ in range(10):
+        [head] = bench.send(sent)
+        if head.missing is None:
+            break
+        sent = b"".join(own[head.missing - 3 :])
+    assert (head.number, head.hash, head.missing) == (6, twin.head, None)
+
+
+def test_another_chain_of_the_same_key_stands_for_itself(bench, station):
+    bench.send(*station.seals(3))
+    restarted = FastStation(station.key)
+    assert place(bench.send(restarted.seal())) == (1, None)
+    assert sorted(head.number for head in bench.store.heads(station.kid)) == [1, 3]
+
+
+def test_what_does_not_verify_is_quarantined_and_claims_no_number(bench, station):
+    first = station.seal()
+    altered = first[:-1] + bytes([first[-1] ^ 1])
+    assert bench.send(altered) == []
+    assert place(bench.send(first)) == (1, None)
+    assert bench.rows("SELECT code, raw FROM quarantine") == [("signature-invalid", altered)]
+    bench.send(altered)
+    assert len(bench.rows("SELECT id FROM quarantine")) == 1
+
+
+def test_an_unknown_device_is_quarantined(bench):
+    stranger = FastStation().seal()
+    assert bench.send(stranger) == []
+    assert bench.rows("SELECT code, raw FROM quarantine") == [("key-unknown", stranger)]
+
+
+def test_a_bad_batch_does_not_block_those_behind_it(bench, station):
+    first, second, third = station.seals(3)
+    altered = second[:200] + bytes([second[200] ^ 1]) + second[201:]
+    assert place(bench.send(first, altered, third)) == (1, 2)
+    assert place(bench.send(second)) == (3, None)
+
+
+def test_garbage_behind_batches_is_one_piece_of_quarantine(bench, station):
+    first = station.seal()
+    assert place(bench.send(first, b"garbage" * 9)) == (1, None)
+    assert bench.rows("SELECT raw FROM quarantine") == [(b"garbage" * 9,)]
+
+
+def test_every_truncation_is_quarantined(bench, station):
+    first = station.seal()
+    for length in range(1, len(first), 37):
+        upload = bench.upload(first[:length])
+        assert not upload.kept and len(upload.refused) == 1
+
+
+def test_a_number_that_no_database_holds_is_refused(bench, station):
+    empty = {"k6": 1, "k7": 0, "k13": []}
+    station.number, station.head = MAX_STORED, bytes(32)
+    upload = bench.upload(station.seal(**empty))
+    assert [item.code for item in upload.refused] == ["field-range"]
+    station.number = MAX_STORED - 1
+    assert place(bench.send(station.seal(**empty))) == (0, 1)
+
+
+def test_uploads_of_one_transaction_get_their_own_answers(bench, tmp_path):
+    stations = [FastStation() for _ in range(30)]
+    bench = Bench(f"sqlite:///{tmp_path}/many.sqlite", stations)
+    uploads = [bench.upload(*one.seals(index % 3 + 1)) for index, one in enumerate(stations)]
+    heads = bench.store.keep(uploads)
+    for index, (one, found) in enumerate(zip(stations, heads, strict=True)):
+        assert [(h.device, h.number, h.hash) for h in found] == [
+            (one.kid, index % 3 + 1, one.head)
+        ]
+
+
+def test_commits_are_synchronous(bench, tmp_path):
+    with bench.database.write() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+
+
+def test_a_failed_transaction_leaves_nothing(bench, station):
+    upload = bench.upload(*station.seals(2))
+    broken = Upload([upload.kept[0], upload.kept[1]._replace(raw=None)], [])
+    with pytest.raises(Exception, match="NOT NULL"):
+        bench.store.keep([broken])
+    assert list(bench.store.raw_batches()) == []
+    assert place(bench.store.keep([upload])[0]) == (2, None)
+
+
+def test_the_first_schema_becomes_the_present_one(tmp_path):
+    path = tmp_path / "old.sqlite"
+    Database(f"sqlite:///{path}").migrate("0001")
+    database = Database(f"sqlite:///{path}")
+    database.migrate()
+    database.migrate()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall()
+
+
+def test_migrations_and_tables_agree(bench):
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+    from meterseal.collector.schema import METADATA
+
+    with bench.database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+
+
+def test_writers_in_several_stores_take_turns(bench, tmp_path, station):
+    """Two stores on one file, as two workers have them, alternately and with a gap between."""
+    other = Store(Database(f"sqlite:///{tmp_path}/c.sqlite"))
+    stores = itertools.cycle([bench.store, other])
+    for number, raw in enumerate(station.seals(6), 1):
+        assert place(next(stores).keep([bench.upload(raw)])[0]) == (number, None)
