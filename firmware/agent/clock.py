@@ -73,7 +73,7 @@ class Clock:
             self.restore_system()
 
     def set_utc(self, t_unix_ms, source, error_ms, mono_ms=None):
-        """Believe that UTC was `t_unix_ms` at `mono_ms` (or now); False: what is held is better."""
+        """Believe that UTC was `t_unix_ms` at `mono_ms`; False if what is held is better."""
         if not self.floor.permits(t_unix_ms):
             raise ClockError(
                 "clock-implausible",

@@ -63,14 +63,15 @@ BUS_FIELDS = (
         48,
         "rtu on a board: GPIO of the driver enable; -1: the transceiver does it",
     ),
-    Field("baud", INTEGER, 9600, 1200, 115200, "rtu: bits a second"),
-    Field("parity", CHOICE, "N", ("N", "E", "O"), None, "rtu: parity"),
-    Field("stop_bits", INTEGER, 1, 1, 2, "rtu: stop bits"),
+    Field("baud", INTEGER, 0, 0, 115200, "rtu: bits a second; 0: as each meter's profile says"),
+    Field("parity", CHOICE, "profile", ("profile", "N", "E", "O"), None, "rtu: parity"),
+    Field("stop_bits", INTEGER, 0, 0, 2, "rtu: stop bits; 0: as each meter's profile says"),
     Field("host", TEXT, "", 0, 253, "tcp: host name or address"),
     Field("port", INTEGER, 502, 1, 65535, "tcp: port"),
-    Field("timeout_ms", INTEGER, 1000, 50, 10000, "longest wait for an answer"),
+    Field(
+        "timeout_ms", INTEGER, 0, 0, 10000, "longest wait for an answer; 0: as the profile says"
+    ),
     Field("retries", INTEGER, 2, 0, 5, "further tries of a request that failed"),
-    Field("turnaround_ms", INTEGER, 50, 0, 1000, "quiet time before each request"),
 )
 
 UPLINK_FIELDS = (

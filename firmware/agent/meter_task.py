@@ -44,6 +44,7 @@ class MeterTask:
         self.next_sequence = next_sequence
         self.meters = []
         self.missed = 0
+        self._due_ms = None  # of the next poll; None while meters are being asked
         _check_told_apart(readers)
         self._owners = []  # the watch of each entry of `meters`
         self._buses = _by_client(
@@ -55,7 +56,7 @@ class MeterTask:
         self._on_reading = on_reading
         self._on_meters = on_meters
         self._timing = timing or Timing()
-        self._check_in = check_in or (lambda: None)
+        self.check_in = check_in or (lambda: None)
 
     def set_interval_s(self, interval_s):
         """From the next poll on, counted from the last one."""
@@ -65,8 +66,15 @@ class MeterTask:
         """Poll for ever, on the grid that begins now. A long poll leaves slots out."""
         slot_ms = self.clock.mono_ms()
         while True:
+            self._due_ms = None
             await self.poll_once()
             slot_ms = await self._next_slot(slot_ms)
+
+    def idle_ms(self):
+        """Milliseconds until the next poll begins; 0 while meters are being asked."""
+        if self._due_ms is None:
+            return 0
+        return max(0, self._due_ms - self.clock.mono_ms())
 
     async def poll_once(self):
         """One reading of every meter."""
@@ -84,8 +92,8 @@ class MeterTask:
         late = (self.clock.mono_ms() - slot_ms) // self.interval_ms
         self.missed += late
         while True:
-            self._check_in()
-            due_ms = slot_ms + (late + 1) * self.interval_ms
+            self.check_in()
+            due_ms = self._due_ms = slot_ms + (late + 1) * self.interval_ms
             left_ms = due_ms - self.clock.mono_ms()
             if left_ms <= 0:
                 return due_ms
@@ -93,7 +101,7 @@ class MeterTask:
 
     async def _poll_bus(self, watches):
         for watch in watches:
-            self._check_in()
+            self.check_in()
             snap = await watch.poll()
             self._hand_over(watch.index, snap)
 

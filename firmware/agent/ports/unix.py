@@ -13,6 +13,7 @@ import sys
 import time
 
 BLOCK_LEN = 4096
+_FLASH_BLOCKS = 512  # 2 MiB, the journal of a board with 8 MB of flash
 _PARITY = {None: "N", 0: "E", 1: "O"}
 _SPEED = {1200: 9, 2400: 11, 4800: 12, 9600: 13, 19200: 14, 38400: 15}  # Linux, termios.h
 _CS7, _CS8, _CSTOPB, _CREAD, _PARENB, _PARODD, _CLOCAL = 32, 48, 64, 128, 256, 512, 2048
@@ -218,3 +219,47 @@ def read_file(directory):
             return file.read()
 
     return read
+
+
+def tls_context(ca_der):
+    """A client context that requires a certificate of this authority for the host's name."""
+    if sys.implementation.name == "cpython":
+        import ssl
+
+        return ssl.create_default_context(cadata=ca_der)
+    import tls
+
+    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    context.verify_mode = tls.CERT_REQUIRED
+    context.load_verify_locations(ca_der)
+    return context
+
+
+class Board:
+    """What the application needs of a board, on this PC; `directory` stands for it."""
+
+    key_class = 0  # sim
+    reset_cause = 0
+
+    def __init__(self, directory):
+        self.read_file = read_file(directory)
+        self.store = FileStore(directory + "/state")
+        self.rtc = SystemClock()
+        self.ticks = ticks
+        self.random = os.urandom
+        self.tls_context = tls_context
+        self._directory = directory
+        self.flash = self.watchdog = None
+
+    def configure(self, config):
+        """Take into use what the configuration decides."""
+        self.flash = FileFlash(self._directory + "/flash.bin", _FLASH_BLOCKS)
+        self.watchdog = Watchdog(config["watchdog_s"] * 1000)
+
+    def open_uart(self, bus):
+        """(UART, driver-enable pin) of an RTU bus; adapters of a PC switch by themselves."""
+        return Uart(bus["device"]), None
+
+    def reset(self, reason):
+        """End the process, as a reset ends a run; whoever started it starts it again."""
+        sys.exit(3)

@@ -1,0 +1,160 @@
+"""The station: wires meters, journal, sealer and uplink, and runs them under the supervisor.
+
+`board` (a port) brings the hardware: `store`, `flash`, `rtc`, `ticks`, `watchdog`, `reset_cause`,
+`read_file(name)`, `random(n)`, `open_uart(bus)`, `tls_context(ca_der)`, `reset(reason)`,
+`network_up()`. Must never touch hardware itself, and never let the network decide whether meters
+are read.
+"""
+
+import gc
+
+from . import log
+from .boots import Boots
+from .clock import Clock, Floor
+from .journal import Journal
+from .keystore import Keystore
+from .meter_task import MeterTask
+from .modbus.timing import sleep_ms
+from .recorder import Recorder
+from .seal_task import SealTask
+from .sealer import Sealer, Settings
+from .sealer_lost import LostReadings
+from .sealer_payload import Identity
+from .station_meters import energy_registers, load_profiles, make_readers
+from .supervisor import Supervisor
+from .time_trust import TimeTrust
+from .uplink.http import Connection
+from .uplink.task import Uplink
+from .version import BUILD_UNIX_S, VERSION
+
+PROVISIONING = "provisioning_hash"
+_MAX_BATCH_LEN = 12288
+_HEALTH = 16
+_RECEIPT = 19
+_METER_DEADLINE_MS = 120000
+_SEAL_DEADLINE_MS = 30000
+
+
+class App:
+    """Everything that runs on one station; `await run()` never returns."""
+
+    def __init__(self, board, config):
+        self._board = board
+        self._config = config
+        log.configure(log.level_named(config["log_level"]))
+        self.boots = Boots(board.store, board.reset_cause)
+        self.keystore = Keystore.load(board.store)
+        self.signer = self.keystore.signer()
+        floor = Floor(board.store, BUILD_UNIX_S)
+        self.clock = Clock(self.boots.boot, board.ticks, board.rtc, floor)
+        self.journal = Journal(board.flash, config["journal"])
+        profiles = load_profiles(config, board.read_file)
+        self.sealer = self._make_sealer(profiles)
+        self.recorder = Recorder(self.journal, self.clock, self.boots, self._written)
+        self.meters = self._make_meters(profiles)
+        self.uplink = self._make_uplink()
+        self.seal_task = SealTask(
+            self.sealer,
+            self.journal,
+            self.meters,
+            self.recorder,
+            config,
+            sleep_ms,
+            self._on_sealed,
+        )
+        self.supervisor = Supervisor(
+            self.clock.mono_ms, board.watchdog.feed, self.recorder.event, self._reset, sleep_ms
+        )
+
+    def _make_sealer(self, profiles):
+        identity = Identity(VERSION, self._config.hash_16, self._board.store.get(PROVISIONING))
+        lost = LostReadings(self._board.store)
+        settings = Settings(
+            self._config["seal_interval_s"] * 1000,
+            self._config["batch_readings"],
+            _MAX_BATCH_LEN,
+            energy_registers(profiles),
+        )
+        parts = (self.journal, self.keystore, self.signer, self.clock, lost)
+        sealer = Sealer(parts, identity, self._board.random, self._others, settings)
+        sealer.recover(self.journal.mount())
+        return sealer
+
+    def _make_meters(self, profiles):
+        readers = make_readers(self._config, profiles, self.clock, self._board.open_uart)
+        return MeterTask(
+            readers,
+            self.clock,
+            self.recorder.reading,
+            self.recorder.meters,
+            self.recorder.event,
+            interval_s=self._config["read_interval_s"],
+            next_sequence=self.sealer.next_sequence,
+        )
+
+    def _make_uplink(self):
+        settings = self._config["uplink"]
+        if not settings["url"]:
+            return None
+        context = self._board.tls_context(self._board.read_file(settings["ca_file"]))
+        connection = Connection(settings["url"], context, settings["timeout_ms"])
+        uplink = Uplink(
+            connection,
+            self.journal,
+            self.sealer,
+            TimeTrust(self.clock),
+            self.clock,
+            settings,
+            self._board.random,
+            sleep_ms,
+        )
+        uplink.identify(self.signer.kid_8)
+        return uplink
+
+    async def run(self):
+        """Start the clock, then every task; the supervisor sees to the rest."""
+        self.clock.on_set = self.recorder.clock_set
+        self.clock.start()
+        log.info("app", "start", boot=self.boots.boot, version=VERSION)
+        deadline_ms = 4 * self._config["uplink"]["timeout_ms"] + 60000
+        self.supervisor.add("meters", self._run_meters, _METER_DEADLINE_MS)
+        self.supervisor.add("seal", self.seal_task.run, _SEAL_DEADLINE_MS)
+        if self.uplink:
+            self.supervisor.add("uplink", self.uplink.run, deadline_ms)
+        await self.supervisor.run()
+
+    async def _run_meters(self, check_in):
+        self.meters.check_in = check_in
+        await self.meters.run()
+
+    def _written(self, reading):
+        self.sealer.noted()
+        log.debug("journal", "reading", sequence=reading.sequence, status=reading.status)
+
+    def _on_sealed(self):
+        gc.collect()
+        if self.uplink:
+            self.uplink.wake()
+
+    def _others(self):
+        """Wire fields that the sealer does not know: health, the collector's receipt."""
+        figures = self.journal.health()
+        health = {
+            0: gc.mem_free() if hasattr(gc, "mem_free") else 0,
+            2: figures["fill_permille"],
+            3: self.meters.health(),
+            5: figures["erased"],
+            6: len(figures["bad_sectors"]),
+            7: self.clock.mono_ms() // 1000,
+            8: figures["waiting"],
+        }
+        fields = {_HEALTH: health}
+        if self.uplink and self.uplink.receipt:
+            fields[_RECEIPT] = self.uplink.receipt
+        return fields
+
+    def _reset(self, reason):
+        """The last resort; the next boot reports why."""
+        log.error("app", "reset", reason=reason)
+        self.boots.keep_reset_reason(reason)
+        self._board.reset(reason)

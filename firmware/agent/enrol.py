@@ -1,0 +1,47 @@
+"""Makes the device key, once, and says whose key it is. The private key stays in the state store.
+
+The record that is returned names the board to the registry; its hash goes into the genesis batch.
+Must never make a second key, and never return or print anything that is secret.
+"""
+
+import binascii
+import hashlib
+
+from .app import PROVISIONING
+from .errors import KeystoreError
+from .keystore import Keystore
+
+_CLASSES = ("sim", "software", "secure-element")
+
+
+def enrol(board, host_entropy):
+    """device_id, public_key, key_class, provisioning_hash; makes what is missing."""
+    try:
+        keystore = Keystore.load(board.store)
+    except KeystoreError as error:
+        if error.code != "key-missing":
+            raise
+        keystore = Keystore.create(board.store, board.random, host_entropy, board.key_class)
+    signer = keystore.signer()
+    record = provisioning_record(signer)
+    digest = hashlib.sha256(record.encode()).digest()
+    if board.store.get(PROVISIONING) is None:
+        board.store.set(PROVISIONING, digest)
+    return {
+        "device_id": _hex(signer.kid_8),
+        "public_key": _hex(signer.public_65),
+        "key_class": _CLASSES[signer.key_class],
+        "provisioning_hash": _hex(board.store.get(PROVISIONING)),
+    }
+
+
+def provisioning_record(signer):
+    """The text whose hash the genesis batch states when nothing else was put on record."""
+    return "meterseal provisioning v1\n%s\n%s\n" % (
+        _hex(signer.public_65),
+        _CLASSES[signer.key_class],
+    )
+
+
+def _hex(data):
+    return binascii.hexlify(data).decode()

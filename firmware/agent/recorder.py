@@ -1,0 +1,94 @@
+"""Puts what happens into the journal, in the order in which it happened.
+
+What comes before the first reading of a boot waits in RAM and is written with it: a board in a
+brown-out loop, which never gets as far as a reading, writes nothing. Must never raise for want of
+room: what the journal refuses is counted, logged, and stated by the sealer as a jump of the
+sequence.
+"""
+
+from . import cbor, log
+from .errors import JournalFull
+from .journal import ANCHOR, EVENT, READING
+from .reading import Context, pack
+
+_MOST_WAITING = 24
+_STOPPED = 13  # event sampling_stopped
+_JOURNAL_FULL = 1
+
+
+class Recorder:
+    """`on_written(reading)` is called when a reading is durable."""
+
+    def __init__(self, journal, clock, boots, on_written):
+        self._journal = journal
+        self._clock = clock
+        self._boots = boots
+        self._on_written = on_written
+        self._waiting = []
+        self._started = False
+        self._stopped = False
+        self.dropped = 0
+
+    def meters(self, table):
+        """The table of meters that the following readings refer to."""
+        self._journal.set_context(Context(self._clock.boot, table).pack())
+
+    def reading(self, reading):
+        """Make a reading durable; behind what was waiting for the first one."""
+        try:
+            if not self._started:
+                self._start()
+            self._journal.append(READING, pack(reading))
+        except JournalFull as error:
+            self._refused(error)
+            return
+        self._stopped = False
+        self._on_written(reading)
+
+    def event(self, kind, detail):
+        """An event of WIRE_FORMAT section 6, with boot and time."""
+        entry = [kind, self._clock.boot, self._clock.mono_ms(), detail]
+        self._record(EVENT, cbor.encode(entry))
+
+    def anchor(self, anchor):
+        """A time anchor of WIRE_FORMAT section 5."""
+        self._record(ANCHOR, cbor.encode(anchor))
+
+    def clock_set(self, source, step_ms, anchor):
+        """The clock was set: the anchor, and the event that says by how much."""
+        self.anchor(anchor)
+        self.event(2, [source, step_ms])
+
+    def _record(self, kind, payload):
+        if not self._started:
+            self._waiting.append((kind, payload))
+            if len(self._waiting) > _MOST_WAITING:
+                self._waiting.pop(0)
+                self.dropped += 1
+            return
+        try:
+            self._journal.append(kind, payload)
+        except JournalFull as error:
+            self._refused(error)
+
+    def _start(self):
+        for kind, detail in self._boots.events():
+            entry = [kind, self._clock.boot, 0, detail]
+            self._journal.append(EVENT, cbor.encode(entry))
+        for kind, payload in self._waiting:
+            self._journal.append(kind, payload)
+        self._waiting = []
+        self._started = True
+        self._boots.reported()
+
+    def _refused(self, error):
+        self.dropped += 1
+        if not self._stopped:
+            log.error("journal", "full", code=error.code)
+        self._stopped = True
+
+    def resumed(self):
+        """Room again after `stop`: state that sampling had stopped."""
+        if self._stopped:
+            self._stopped = False
+            self.event(_STOPPED, [_JOURNAL_FULL])

@@ -1,0 +1,88 @@
+"""Seals and looks after the flash while the bus is idle, and stretches the interval when it fills.
+
+A signature may take 500 ms and an erase 400 ms, and both stop the event loop: neither is begun
+while a meter is being asked or is about to be. Must never wait for the network.
+"""
+
+from . import log
+from .errors import JournalFull
+
+_TICK_MS = 100
+_SEAL_MS = 700
+_ERASE_MS = 500
+_SAMPLING = 12  # event sampling_interval
+_FILLING, _CONFIGURED = 1, 2
+_RESTORE_PERMILLE = 150  # below the threshold, so that the interval does not swing
+
+
+class SealTask:
+    """`meters`: the MeterTask; `on_sealed()` tells the uplink that there is something to send."""
+
+    def __init__(self, sealer, journal, meters, recorder, config, sleep_ms, on_sealed):
+        self._sealer = sealer
+        self._journal = journal
+        self._meters = meters
+        self._recorder = recorder
+        self._config = config
+        self._sleep_ms = sleep_ms
+        self._on_sealed = on_sealed
+        self.interval_s = config["read_interval_s"]
+
+    async def run(self, check_in):
+        """For ever, one step at a time."""
+        while True:
+            check_in()
+            if not self.step():
+                await self._sleep_ms(_TICK_MS)
+            else:
+                await self._sleep_ms(0)
+
+    def step(self):
+        """Do one thing for which there is time now; False if there was none to do."""
+        half_ms = self._meters.interval_ms // 2
+        idle_ms = self._meters.idle_ms()
+        if self._sealer.due() and idle_ms >= min(_SEAL_MS, half_ms):
+            return self._seal()
+        if idle_ms >= min(_ERASE_MS, half_ms):
+            return self._journal.idle()
+        return False
+
+    def _seal(self):
+        try:
+            sealed = self._sealer.seal_once()
+        except JournalFull as error:
+            log.error("seal", "refused", code=error.code)
+            return False
+        self._adapt()
+        if sealed is None:
+            return False
+        self._recorder.resumed()
+        log.info("seal", "sealed", number=sealed[0], waiting=self._journal.waiting)
+        self._on_sealed()
+        return True
+
+    def _adapt(self):
+        """Read less often while the journal fills with what nobody fetches; undo it later."""
+        wanted_s = next_interval_s(
+            self.interval_s,
+            self._journal.fill_permille,
+            self._config["journal"]["thin_permille"],
+            self._config["read_interval_s"],
+            max(self._config["max_interval_s"], self._config["read_interval_s"]),
+        )
+        if wanted_s == self.interval_s:
+            return
+        reason = _FILLING if wanted_s > self.interval_s else _CONFIGURED
+        self.interval_s = wanted_s
+        self._meters.set_interval_s(wanted_s)
+        self._recorder.event(_SAMPLING, [wanted_s, reason])
+        log.warn("seal", "interval", interval_s=wanted_s, reason=reason)
+
+
+def next_interval_s(now_s, fill_permille, thin_permille, configured_s, longest_s):
+    """Double from the threshold on, up to the longest; back to the configured one well below."""
+    if fill_permille >= thin_permille:
+        return min(2 * now_s, longest_s)
+    if fill_permille < thin_permille - _RESTORE_PERMILLE:
+        return configured_s
+    return now_s

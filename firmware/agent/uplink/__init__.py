@@ -1,0 +1,1 @@
+"""The way to the collector: sends sealed batches, applies what it acknowledges."""

@@ -1,0 +1,48 @@
+"""Composition root: chooses the port, reads the configuration, starts the station.
+
+On a PC: `micropython main.py STATION_DIR [--enrol]`. On a board the directory is `/`. The only
+module that imports a port.
+"""
+
+import asyncio
+import sys
+
+
+def port_module():
+    """The port for this machine."""
+    if sys.platform == "esp32":
+        from agent.ports import esp32 as port  # noqa: TID251 - the one place
+    else:
+        from agent.ports import unix as port  # noqa: TID251 - the one place
+    return port
+
+
+def main(arguments):
+    """Run the station in the directory that the first argument names; 0, or 1 after a refusal."""
+    from agent import config
+    from agent.errors import FwError
+
+    try:
+        board = port_module().Board(arguments[0] if arguments else "/")
+        if "--enrol" in arguments:
+            import json
+
+            from agent.enrol import enrol
+
+            print(json.dumps(enrol(board, board.random(32))))  # noqa: TID251 - nothing signed
+            return 0
+        from agent.app import App
+
+        settings = config.load(board.read_file)
+        board.configure(settings)
+        asyncio.run(App(board, settings).run())
+    except FwError as error:
+        print("refused: %s: %s" % (error.code, error.text))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    if sys.platform != "esp32":
+        sys.path.insert(0, sys.argv[0].rpartition("/")[0] or ".")
+    sys.exit(main(sys.argv[1:]))
