@@ -6,16 +6,19 @@ import json
 import signal
 import threading
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from meterseal.errors import ProfileError
 from meterseal.profiles import find
+from meterseal.profiles.line import line_conflicts
 from meterseal.resources import profiles_dir
 from meterseal.sim.faults import LINE_FAULTS, METER_FAULTS, parse_fault
 from meterseal.sim.meter import DEFAULT_SERIAL, SimulatedMeter
-from meterseal.sim.server import MeterServer
+
+if TYPE_CHECKING:
+    from meterseal.sim.server import MeterServer
 
 _HELP = """Simulate a meter at a charging station: sessions of 1.2 to 3 kW, energy that moves.
 
@@ -68,10 +71,15 @@ def meter(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line when ready.")] = False,
 ) -> None:
     """Serve until told to stop (help text: `_HELP`)."""
+    from meterseal.sim.server import MeterServer
+
     meters = [
         _meter(name, index, seed=seed, speed=speed, serial=serial, start_energy_wh=start_energy_wh)
         for index, name in enumerate(profile or ["eastron-sdm120"])
     ]
+    if not (tcp or rtu_over_tcp):
+        for conflict in line_conflicts([(m.profile, m.unit_id) for m in meters]):
+            typer.echo(f"warning: {conflict.code}: {conflict.text}", err=True)
     if turnaround_ms is None:
         turnaround_ms = max(meter.profile.bus.turnaround_ms for meter in meters)
     faults = [parse_fault(text, rtu=rtu_over_tcp or not tcp) for text in fault or []]
@@ -109,7 +117,7 @@ def _meter(
     )
 
 
-def _announce(server: MeterServer, host: str, link: Path | None, as_json: bool) -> None:
+def _announce(server: "MeterServer", host: str, link: Path | None, as_json: bool) -> None:
     """Say where the meter listens, on stdout: a line for people, or one JSON line for programs."""
     where: dict[str, object] = {
         "ready": True,
