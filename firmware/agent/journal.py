@@ -2,9 +2,9 @@
 
 Two rings on one raw flash partition of 64 KiB to 8 MiB: `records` (readings, contexts, anchors,
 events) and `batches`. What a call has returned from survives a power cut at any moment; what was
-being written is whole or was never there. Space is reused oldest first, only when it is needed, and
-only if it is sealed (records) or acknowledged (batches). When there is none, policy `stop` refuses
-and `drop_oldest` states the loss durably before it overwrites. It must never format.
+being written is whole or was never there. Space is reused oldest first, only when it is needed
+and only if it is sealed (records) or acknowledged (batches). When there is none, policy `stop`
+refuses and `drop_oldest` states the loss durably before it overwrites. It must never format.
 
 The block device has sectors of 4096 bytes, MicroPython's protocol with offsets, and must have put
 the bytes where a power cut (or kill -9, for a file) leaves them before `writeblocks` returns.
@@ -140,6 +140,12 @@ class Journal:
             self._cursor = (generation, number + 1)
         if key > (self._state.acked_generation, self._state.acked_number):
             self._writer.acknowledge(batch, end)
+
+    @property
+    def acknowledged(self):
+        """Number of the present chain up to which it is acknowledged; 0 for none."""
+        state = self._state
+        return state.acked_number if state.acked_generation == state.generation else 0
 
     def resend_from(self, number):
         """Offer the present chain again from `number`, as far as it is still there."""

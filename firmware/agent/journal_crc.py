@@ -1,7 +1,7 @@
 """CRC-16/CCITT (polynomial 0x1021, most significant bit first), for interpreters without one.
 
-Up to 4 KiB it detects every error of up to three bits, which a truncated CRC-32 does not. A table of
-nibbles takes 16 entries instead of 256, which suits a heap of 100 KiB. It must give what
+Up to 4 KiB it detects every error of up to three bits, which a truncated CRC-32 does not. A table
+of nibbles takes 16 entries instead of 256, which suits a heap of 100 KiB. It must give what
 `binascii.crc_hqx` of CPython gives.
 """
 

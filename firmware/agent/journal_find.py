@@ -7,7 +7,9 @@ never block the ones behind it, and never be handed out.
 """
 
 import struct
+from binascii import crc32
 
+from agent import cbor
 from agent.errors import JournalError
 from agent.journal_flash import SECTOR
 from agent.journal_lost import REASON_UNREADABLE, Lost
@@ -105,7 +107,7 @@ class BatchReader:
         for batch, end in self.headers(near * SECTOR):
             if (batch.generation, batch.number) >= key:
                 self._note_gap(key, last, batch, end)
-                if self._is_intact(batch, end):
+                if self._is_intact(batch, end) or self._is_intact(batch, end):  # a read may fail
                     yield batch, _bound(self._bytes_of, batch, end)
                 else:
                     self._note(key, last, batch, batch.number, batch.hash, batch.end_sequence)
@@ -115,10 +117,23 @@ class BatchReader:
 
     def _note_gap(self, key, last, batch, end):
         """Numbers between two batches that follow each other: their records are unreadable."""
+        if last and (last.generation, last.number) == (batch.generation, batch.number - 1):
+            return
         then = self._state_at(end // SECTOR)
         known = then and (then.generation, then.number) == (batch.generation, batch.number - 1)
-        before = then.hash if known else b""
+        before = then.hash if known else self._previous_hash(batch, end)
         self._note(key, last, batch, batch.number - 1, before, batch.first_sequence)
+
+    def _previous_hash(self, batch, end):
+        """`previous` of WIRE_FORMAT.md section 3 out of a batch; 32 zero bytes if it has none."""
+        pattern = bytearray(b"\x02")  # key 2, number; key 3, a byte string of 32
+        cbor.append(pattern, batch.number)
+        pattern.extend(b"\x03\x58\x20")
+        for sector, offset, length in self._parts(batch, end):
+            head = bytes(self._flash.read(sector, offset, min(length, 160)))
+            at = head.find(bytes(pattern)) + len(pattern)
+            return head[at : at + 32] if len(pattern) <= at <= len(head) - 32 else bytes(32)
+        return bytes(32)
 
     def _note(self, key, last, batch, number, last_hash, end_sequence):
         """Batches behind `last` up to `number` cannot be read; those behind the tail are lost."""
@@ -168,18 +183,18 @@ class BatchReader:
         return crc & 0xFFFFFFFF == batch.crc
 
     def _bytes_of(self, batch, end):
-        if batch.start // SECTOR < self._ring.oldest or not self._is_intact(batch, end):
-            raise JournalError(
-                "journal-unreadable",
-                "expected batch %d as it was sealed, found it overwritten or damaged; go on with"
-                " the next" % batch.number,
-            )
         data = bytearray(batch.length)
         done = 0
         for sector, offset, length in self._parts(batch, end):
             self._flash.read_into(sector, offset, memoryview(data)[done : done + length])
             done += length
-        return bytes(data)
+        if crc32(data) & 0xFFFFFFFF != batch.crc:
+            raise JournalError(
+                "journal-unreadable",
+                "expected batch %d as it was sealed, found it overwritten or damaged; go on with"
+                " the next" % batch.number,
+            )
+        return data
 
 
 def _bound(function, batch, end):

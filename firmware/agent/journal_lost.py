@@ -12,7 +12,7 @@ from collections import namedtuple
 REASON_FULL = 1
 REASON_UNREADABLE = 2
 
-# Meaning of WIRE_FORMAT.md section 7, kind 0; `last_hash` is b"" where it is not known.
+# Meaning of WIRE_FORMAT.md section 7, kind 0; `last_hash` is 32 zero bytes where it is not known.
 Lost = namedtuple("Lost", "first last reason last_hash first_sequence last_sequence")
 
 LIMIT = 8

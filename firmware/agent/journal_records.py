@@ -74,7 +74,7 @@ class RecordRing:
     def unsealed(self):
         """Yield (kind, payload) from the mark on; contexts only where they change."""
         ring = self._ring
-        epoch, start = divmod(self._state.mark, SECTOR)
+        epoch, start = divmod(max(self._state.mark, ring.oldest * SECTOR), SECTOR)
         self.yielded = self._state.mark
         context = b""
         due = None  # the context in force that was not yielded yet

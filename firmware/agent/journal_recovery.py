@@ -33,6 +33,8 @@ def recover(records, batches, record_ring, state, bad):
         reads, torn = _restore_state(batches, state, bad)
     elif found[1]:
         state.mark = record_ring.mark_in_header()
+    batches.forgive()
+    records.forgive()
     if records.head * SECTOR + SECTOR > state.mark and found[1]:
         torn += record_ring.recover()
         reads += 1

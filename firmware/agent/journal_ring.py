@@ -20,7 +20,16 @@ _MAGIC = b"MSJ\x01"  # the last byte is the version of the layout
 _STRIKES = 2  # failed programs after which a sector is given up
 _ERASE_AHEAD_ROOM = SECTOR // 4
 _PROBE = 4  # sectors behind the newest header in which its own header may have been damaged
+_FAILED_IN_TURN = 4  # sectors; more is no matter of sectors (supply, bus, driver)
 _GUARD = 4  # bytes behind a torn write that may have begun to change
+
+
+def _dead():
+    return JournalError(
+        "journal-flash",
+        "expected a sector that can be written, found several that fail; reset, check the supply,"
+        " replace the board",
+    )
 
 
 class Ring:
@@ -41,6 +50,7 @@ class Ring:
         self._ready = -1
         self._torn_end = 0
         self._strikes = 0
+        self._failed_in_turn = 0
 
     # -- places
 
@@ -61,9 +71,7 @@ class Ring:
         for step in range(1, self.count + 1):
             if self.sector(epoch + step) not in self._bad:
                 return epoch + step
-        raise JournalError(
-            "journal-flash", "every sector of a ring failed; replace the flash or the board"
-        )
+        raise _dead()
 
     # -- mount
 
@@ -86,7 +94,7 @@ class Ring:
 
     def _probe(self):
         """A damaged header must not hide the newest sector: its first record speaks for it."""
-        for epoch in range(self.head + 1, self.head + 1 + _PROBE):
+        for epoch in range(self.head + 1, self.head + 1 + min(_PROBE, self.count - 1)):
             if load(self._flash, self.sector(epoch), epoch, HEADER):
                 self.head = epoch
 
@@ -165,8 +173,18 @@ class Ring:
             self._strike()
 
     def give_up(self, epoch):
-        """Remember the sector of `epoch` as bad."""
+        """Remember the sector of `epoch` as bad; raises if sector after sector fails."""
         self._bad.add(self.sector(epoch))
+        self._failed_in_turn += 1
+        if self._failed_in_turn >= _FAILED_IN_TURN:
+            self._failed_in_turn = 0
+            raise _dead()
+
+    def forgive(self):
+        """Forget the bad sectors if they are most of the ring: then it was not the sectors."""
+        if self.usable() < (self.count + 1) // 2:
+            mine = range(self._base, self._base + self.count)
+            self._bad.difference_update([sector for sector in self._bad if sector in mine])
 
     def start(self, epoch, own, kind, payload):
         """Begin the sector of `epoch` with one record; False (and it is bad) if it failed."""
@@ -184,6 +202,7 @@ class Ring:
             self.give_up(epoch)
             return False
         self.head = epoch
+        self._failed_in_turn = 0
         self.offset = HEADER + len(first)
         self.oldest = max(self.oldest, epoch - self.count + 1)
         self.touched = True

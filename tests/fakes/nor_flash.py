@@ -52,9 +52,7 @@ class NorFlash:
         self.cut_at = None  # operation that does not complete
         self.cut_fraction = 0.0  # share of it that does; None: completes, then the power goes
         self.erase_left = "mixed"  # what a cut erase leaves: "kept", "blank" or "mixed"
-        self.before = (
-            None  # called as before(kind, sector, offset, data) in front of each operation
-        )
+        self.before = None  # before(kind, sector, offset, data) is called by each operation
         self.delay_ms = None  # called as delay_ms(milliseconds) by each operation
         self.dead = False
         self._random = Random(seed)
