@@ -27,6 +27,8 @@ _REMEDIES = {
     "connect-failed": "no connection: is the network up, is uplink.url right?",
     "http-cut": "the connection ended in the middle",
 }
+# Refused, unreachable, no route, and names that do not resolve: numbers of Linux, lwIP and macOS.
+_NOT_CONNECTED = (61, 64, 65, 101, 111, 113, 118, -2, -3, -6, -202)
 _TLS_NUMBERS = range(-32512, -8191)  # errors of mbedTLS, 0x7F00 and above, negated
 
 
@@ -37,6 +39,8 @@ def code_of(error, otherwise):
         if phrase in words:
             return code
     number = error.args[0] if error.args else 0
+    if number in _NOT_CONNECTED:
+        return "connect-failed"
     is_tls = isinstance(number, int) and number in _TLS_NUMBERS
     if is_tls or isinstance(error, ValueError) or "ssl" in words:
         return "tls-failed"

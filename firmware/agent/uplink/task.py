@@ -112,9 +112,27 @@ class Uplink:
         return reads, length
 
     async def _exchange(self, reads, length):
-        if not self._connection.is_open:
-            await self._connect()
+        """One request; on a new connection under the best time there is."""
         began_ms = self._clock.mono_ms()
+        if self._connection.is_open:
+            return await self._request(reads, length), began_ms
+        await self._time_trust.prepare()
+        began_ms = self._clock.mono_ms()
+        try:
+            await self._connection.open()
+            return await self._request(reads, length), began_ms
+        except UploadError as error:
+            self._unverified(error)
+            raise
+
+    def _unverified(self, error):
+        """A time that made the certificate invalid gives way to the next candidate."""
+        if is_about_time(error.code):
+            self._time_trust.refused()
+        else:
+            self._time_trust.failed()
+
+    async def _request(self, reads, length):
         if reads:
             pieces = (read() for read in reads)
             body = await self._connection.request(
@@ -123,19 +141,7 @@ class Uplink:
         else:
             path = "/v1/head?device=" + self._device_hex
             body = await self._connection.request("GET", path, 0, (), answers.MOST_BYTES)
-        return answers.parse(body, self._device_hex), began_ms
-
-    async def _connect(self):
-        """Verify the server under the best time there is; a time that fails gives way."""
-        await self._time_trust.prepare()
-        try:
-            await self._connection.open()
-        except UploadError as error:
-            if is_about_time(error.code):
-                self._time_trust.refused()
-            else:
-                self._time_trust.failed()
-            raise
+        return answers.parse(body, self._device_hex)
 
     def _apply(self, answer, began_ms):
         """Apply an answer; True if the journal moved on."""
