@@ -31,6 +31,7 @@ def collect(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0: any free one.")] = 8443,
     database: Annotated[str, typer.Option(help="SQLAlchemy URL; default: SQLite in --data.")] = "",
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; one a core.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line when ready.")] = False,
 ) -> None:
     """Serve until told to stop (help text: `_HELP`)."""
@@ -39,4 +40,4 @@ def collect(
     def ready(url: str) -> None:
         typer.echo(json.dumps({"ready": True, "url": url}) if as_json else f"Listening on {url}")
 
-    serve(Settings(data, cert, key, trust, host, port, database), ready)
+    serve(Settings(data, cert, key, trust, host, port, database, workers), ready)

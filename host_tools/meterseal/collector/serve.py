@@ -1,9 +1,11 @@
 """Runs the collector's interface with uvicorn behind TLS."""
 
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from types import FrameType
+from typing import Final, NamedTuple
 
 import uvicorn
 from fastapi import FastAPI
@@ -16,6 +18,9 @@ from meterseal.collector.receipt import load_or_create
 from meterseal.collector.store import Store
 from meterseal.errors import EnvironmentProblem
 from meterseal.trust import load_trust
+
+MAX_CONNECTIONS: Final = 4000
+"""Of one worker; beyond it the answer is 503. Bounds the memory that clients can take."""
 
 
 class Settings(NamedTuple):
@@ -55,6 +60,11 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
     `collector-receipt-key`; TrustError.
     """
     prepare(settings)
+    if settings.workers > 1:
+        from meterseal.collector.workers import serve_with_workers
+
+        serve_with_workers(settings, ready)
+        return
     listener = listen(settings.host, settings.port)
     address = f"https://{settings.host}:{listener.getsockname()[1]}"
     serve_on(settings, listener, lambda: ready(address))
@@ -83,9 +93,17 @@ def serve_on(settings: Settings, listener: socket.socket, on_ready: Callable[[],
         log_level="warning",
         access_log=False,
         timeout_keep_alive=75,
+        timeout_graceful_shutdown=3,
+        limit_concurrency=MAX_CONNECTIONS,
         server_header=False,
     )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _no_more)  # uvicorn raises it once more after an orderly end
     _Server(config, on_ready).run(sockets=[listener])
+
+
+def _no_more(_number: int, _frame: FrameType | None) -> None:
+    """The end has come already."""
 
 
 def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
