@@ -1,0 +1,221 @@
+"""Sealer: turns unsealed journal records into one signed batch at a time.
+
+Order of the durable steps, and what a power cut behind each leaves:
+
+1. a new chain is begun in the keystore (id and origin), only before batch 1. Cut: the next start
+   goes on with the same chain, number 0, and writes the same origin into its genesis.
+2. a jump of the sequence is noted in the store. Cut: the next attempt finds the same jump again.
+3. `journal.seal` makes the batch durable and frees its records. A cut before it is complete: as if
+   it never happened; the number is free, because nothing of that batch could have left the device.
+4. the keystore's mark is raised. Cut before: the journal is ahead of the mark by one, same chain;
+   `recover` adopts it before the uplink may start.
+
+The uplink may offer a batch only when `may_send` says so: never one above the mark. So two batches
+with one number and different content cannot both have left, and a journal that was wiped,
+exchanged or put back to an older state is behind the mark and starts a new chain. If step 3 fails
+with anything but `journal-full`, nobody knows what the flash holds: no batch is sealed until
+`recover`. Never awaits, so that nothing runs between the steps, and never signs anything but what
+it built itself.
+"""
+
+from collections import namedtuple
+
+from agent import log
+from agent.batch import MAX_READINGS, encode_payload
+from agent.errors import JournalFull, ReadingError, SealError
+from agent.keystore import REASON_FIRST, REASON_JOURNAL_LOST, REASON_OPERATOR
+from agent.reading import unpack
+from agent.sealer_chain import ADOPT, CONTINUE, FIRST, decide
+from agent.sealer_gather import READING, gather
+from agent.sealer_lost import REASON_FULL, REASON_UNREADABLE
+from agent.sealer_payload import edges, lost_batches, payload_fields
+from agent.signer import CONTENT_BATCH
+
+# `totals`: profile id -> ((function, address), ...) of its energy registers, for lost ranges.
+Settings = namedtuple("Settings", "interval_ms max_readings max_len totals")
+DEFAULTS = Settings(3600000, 60, 12288, {})
+
+_FIXED_LEN = 1024  # envelope, chain fields, health
+_CROWDED_PERMILLE = 700  # of the ring of unsealed records: seal before the interval is over
+
+
+class Sealer:
+    """One for the station; call `recover` after every mount of the journal, before anything else.
+
+    `random(n)` gives n bytes for chain ids; `others()` gives wire fields that others know: health
+    (16) and keys 18 and above.
+    """
+
+    def __init__(self, parts, identity, random, others, settings=DEFAULTS):
+        self._journal, self._keystore, self._signer, self._clock, self._lost = parts
+        self._identity = identity
+        self._random = random
+        self._others = others
+        self._settings = settings
+        self._begin_reason = None
+        self._unraised = None
+        self._ready = False
+        self._edges = []
+        self._waiting = 0
+        self._crowded = False
+        self._deadline_ms = self._clock.mono_ms() + settings.interval_ms
+        self.next_sequence = 0
+
+    # -- start
+
+    def recover(self, recovery):
+        """Compare the journal's head with the mark and count what waits; see sealer_chain."""
+        decision = decide(
+            self._keystore, recovery.head_chain, recovery.head_number, recovery.head_hash
+        )
+        log.info("seal", decision, number=recovery.head_number)
+        if decision == ADOPT:
+            self._keystore.raise_mark(
+                recovery.head_number, recovery.head_hash, recovery.next_sequence
+            )
+        self._begin_reason = None
+        if decision not in (ADOPT, CONTINUE):
+            self._begin_reason = REASON_FIRST if decision == FIRST else REASON_JOURNAL_LOST
+        self._unraised = None
+        self._count_waiting()
+        self._ready = True
+
+    def _count_waiting(self):
+        last = self._keystore.mark.next_sequence - 1
+        self._waiting = 0
+        for kind, payload in self._journal.unsealed():
+            if kind == READING:
+                try:
+                    last = unpack(payload, 0, last).sequence
+                except ReadingError:
+                    continue
+                self._waiting += 1
+        self.next_sequence = last + 1
+
+    def restart_chain(self, reason=REASON_OPERATOR):
+        """Begin a new chain, durably; its first batch will name the last one of the old chain."""
+        self._keystore.begin_chain(bytes(self._random(16)), reason)
+        self._lost.restate()
+        self._begin_reason = None
+
+    # -- while running
+
+    @property
+    def chain_16(self):
+        """Id of the present chain."""
+        return self._keystore.chain_16
+
+    def take_sequence(self):
+        """The sequence number of a new reading; one that is not journaled then will be stated."""
+        self.next_sequence += 1
+        return self.next_sequence - 1
+
+    def noted(self):
+        """A reading was journaled."""
+        self._waiting += 1
+        self._crowded = self._journal.records_permille >= _CROWDED_PERMILLE
+
+    def due(self):
+        """Whether to call `seal_once` now (again): a full batch, little room, or the interval."""
+        if self._unraised or self._crowded or self._waiting >= self._settings.max_readings:
+            return True
+        return self._clock.mono_ms() >= self._deadline_ms
+
+    def may_send(self, hash_32):
+        """Whether this batch of the journal may leave: not before the mark covers it."""
+        held = self._unraised[1] if self._unraised else None
+        return self._ready and bytes(hash_32) != held
+
+    def seal_once(self):
+        """Seal one batch and return (number, batch hash), or None if nothing waits."""
+        if not self._ready:
+            raise SealError(
+                "seal-not-recovered",
+                "expected `recover` after the journal was mounted; restart, nothing is lost",
+            )
+        self._raise_mark()
+        gathered = gather(
+            self._journal,
+            self._keystore.mark.next_sequence - 1,
+            min(self._settings.max_readings, MAX_READINGS),
+            self._settings.max_len - _FIXED_LEN,
+        )
+        self._schedule(gathered)
+        if not gathered.records:
+            return None
+        return self._seal(gathered)
+
+    def _schedule(self, gathered):
+        if gathered.malformed:
+            log.warn("seal", "malformed", records=gathered.malformed)
+        self._crowded = False
+        now = self._clock.mono_ms()
+        if gathered.complete or now < self._deadline_ms:
+            self._deadline_ms = now + self._settings.interval_ms
+
+    def _seal(self, gathered):
+        if self._begin_reason is not None:
+            self.restart_chain(self._begin_reason)
+        self._lost.acknowledged(self._journal.acknowledged)
+        self._state_jump(gathered)
+        fields = payload_fields(
+            self._keystore,
+            self._clock,
+            self._identity,
+            self._signer.key_class,
+            gathered,
+            lost_batches(self._journal.lost) + self._lost.wire(),
+            self._others(),
+        )
+        payload = encode_payload(fields, gathered.contexts, gathered.rows)
+        content, hash_32 = self._signer.sign1(CONTENT_BATCH, payload)
+        number = self._keystore.mark.number + 1
+        self._commit(number, hash_32, content, gathered)
+        return number, hash_32
+
+    def _state_jump(self, gathered):
+        """State readings as lost whose numbers were given out but which no batch will hold."""
+        mark = self._keystore.mark
+        self._lost.retract(mark.next_sequence)
+        if not gathered.rows or gathered.rows[0][1].sequence == mark.next_sequence:
+            return
+        self._lost.add(
+            mark.next_sequence,
+            gathered.rows[0][1].sequence - 1,
+            REASON_FULL if self._journal.overwrote_unsealed else REASON_UNREADABLE,
+            mark.number + 1,
+            self._edges,
+            edges(gathered.contexts, gathered.rows, self._settings.totals),
+        )
+
+    def _commit(self, number, hash_32, content, gathered):
+        first = self._keystore.mark.next_sequence
+        if gathered.rows:
+            first = gathered.rows[0][1].sequence
+        next_sequence = first + len(gathered.rows)
+        self._ready = False  # until it is known what the flash holds
+        try:
+            self._journal.seal(
+                number,
+                self._keystore.chain_16,
+                hash_32,
+                content,
+                gathered.mark,
+                next_sequence - 1,
+                first,
+            )
+        except JournalFull:
+            self._ready = True  # a clean refusal
+            raise
+        self._ready = True
+        self._unraised = (number, hash_32, next_sequence)
+        self._waiting = max(0, self._waiting - len(gathered.rows))
+        if gathered.rows:
+            rows = list(reversed(gathered.rows))
+            self._edges = edges(gathered.contexts, rows, self._settings.totals)
+        self._raise_mark()
+
+    def _raise_mark(self):
+        if self._unraised:
+            self._keystore.raise_mark(*self._unraised)
+            self._unraised = None
