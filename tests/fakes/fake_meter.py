@@ -65,6 +65,7 @@ class FakeMeter:
         self.most = most
         self.asked = []  # (function, address, count)
         self.previous = None
+        self.answers = []  # given instead of the true ones, in order
 
     def hear(self, request, line):
         """[(delay_us, bytes)] that this meter puts on the line after a request."""
@@ -74,6 +75,8 @@ class FakeMeter:
 
     def answer(self, request):
         """The undisturbed answer."""
+        if self.answers:
+            return self.answers.pop(0)
         pdu = self.answer_pdu(request[1:-2])
         return self.frame(pdu)
 

@@ -47,7 +47,8 @@ class _FakeStream:
         request, self._out = self._out, b""
         now = self._timing.now_us
         for delay_us, piece in self._peer.answer(request):
-            self._incoming.append((now + delay_us, piece))
+            if piece != b"":
+                self._incoming.append((now + delay_us, piece))
         self._incoming.sort(key=lambda item: item[0])
 
     async def read(self, n):

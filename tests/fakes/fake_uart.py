@@ -26,7 +26,8 @@ class FakeUart:
         self.echo = False
         self.broken = None  # an OSError to raise
         self.rx_buffer = rx_buffer
-        self._incoming = []  # (arrival_us, byte)
+        self._coming = []  # [start_us, us for each byte, bytes]
+        self._held = b""
         self._tx_end_us = timing.now_us
 
     def init(self, baudrate=9600, bits=8, parity=None, stop=1):
@@ -35,20 +36,31 @@ class FakeUart:
 
     def any(self):
         self._raise()
-        return 1 if self._incoming and self._incoming[0][0] <= self.timing.now_us else 0
+        self._arrive()
+        return 1 if self._held else 0
 
     def read(self, n):
         self._raise()
-        now = self.timing.now_us
-        arrived = 0
-        for when, _ in self._incoming:
-            if when > now:
-                break
-            arrived += 1
-        kept = min(arrived, self.rx_buffer)  # the buffer overran: the newest bytes are lost
-        data = bytes([byte for _, byte in self._incoming[: min(n, kept)]])
-        self._incoming = self._incoming[len(data) : kept] + self._incoming[arrived:]
+        self._arrive()
+        data = bytes(self._held[:n])
+        self._held = self._held[n:]
         return data or None
+
+    def _arrive(self):
+        """Move what has wholly arrived into the buffer; what does not fit is lost."""
+        now = self.timing.now_us
+        arrived = []
+        for coming in self._coming:
+            start, char_us, data = coming
+            count = min(len(data), max(0, (now - start) // char_us))
+            arrived += [(start + (i + 1) * char_us, data[i]) for i in range(count)]
+            coming[0] += count * char_us
+            coming[2] = data[count:]
+        self._coming = [coming for coming in self._coming if coming[2]]
+        arrived.sort()
+        garbled = 0x55 if self.driver_on else 0
+        self._held += bytes([byte ^ garbled for _, byte in arrived])
+        self._held = self._held[: self.rx_buffer]
 
     def write(self, data):
         self._raise()
@@ -70,11 +82,7 @@ class FakeUart:
 
     def put(self, delay_us, data):
         """Bytes on the line, from `delay_us` after the end of the last transmission."""
-        when = self._tx_end_us + delay_us
-        for byte in data:
-            when += self.line.char_us
-            self._incoming.append((when, byte))
-        self._incoming.sort(key=lambda item: item[0])
+        self._coming.append([self._tx_end_us + delay_us, self.line.char_us, bytes(data)])
 
     def _raise(self):
         if self.broken:

@@ -17,7 +17,8 @@ class VirtualTiming(Timing):
     def __init__(self, start_us=(1 << 30) - 5000000):
         self.now_us = start_us
         self.deadline_us = 0
-        self.hold_us = 0  # another task holds the loop for so long at the next sleep
+        self.hold_us = 0  # another task holds the loop once for so long, at the next sleep
+        self.hold_after_us = 0  # but not before this time
         self._sleepers = []
 
     def advance_us(self, us):
@@ -37,8 +38,9 @@ class VirtualTiming(Timing):
         return diff(self.us(), start)
 
     async def sleep_ms(self, ms):
-        self.now_us += self.hold_us
-        self.hold_us = 0
+        if self.hold_us and self.now_us >= self.hold_after_us:
+            self.now_us += self.hold_us
+            self.hold_us = 0
         wake_us = self.now_us + 1000 * ms
         self._sleepers.append(wake_us)
         try:
