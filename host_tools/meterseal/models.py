@@ -4,8 +4,9 @@
 made by the verifier alone. Numbers are as the device wrote them; decoding by profile comes later.
 """
 
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping
+from dataclasses import InitVar, dataclass
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +87,7 @@ class Column(NamedTuple):
 
     function: int
     address: int
-    count: int
+    count: int  # type: ignore[assignment]  # shadows tuple.count
     order: int
     values: U64Array
     rows: NDArray[np.intp] | None
@@ -133,7 +134,7 @@ class Contents(NamedTuple):
     boot: int
     sealed_mono_ms: int
     first_sequence: int
-    count: int
+    count: int  # type: ignore[assignment]  # shadows tuple.count
     anchors: tuple[Anchor, ...]
     firmware: str
     config_hash: bytes
@@ -155,7 +156,10 @@ class Contents(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SealedBatch:
-    """A batch whose signature and schema are right; readings not decoded, chain not checked."""
+    """A batch whose signature and schema are right; readings not decoded, chain not checked.
+
+    `hash` is the batch hash that acknowledgements and the next batch name.
+    """
 
     raw: bytes
     kid: bytes
@@ -165,12 +169,75 @@ class SealedBatch:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something a person should know about a batch or a chain. `code` is stable."""
+    """Something a person should know about a batch or a chain. `code` is stable.
+
+    `severity`: `error` (the standard policy refuses it), `warning` or `notice`.
+    """
 
     code: str
     severity: str
-    """`error` (refused by the standard policy), `warning` or `notice`."""
     text: str
-    chain: bytes = b""
     number: int = 0
-    details: dict[str, int | str] = field(default_factory=dict)
+
+
+class Clock(Protocol):
+    """What is known of the clock of one boot; `verify.clock` has it."""
+
+    def utc(self, group: Group) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Earliest and latest UTC of each reading, ms since 1970, shape (n,)."""
+
+
+_VERIFIER: Final = object()
+"""Shown by whoever may make a VerifiedBatch."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedBatch:
+    """A batch that the verifier accepted under the caller's policy. Nobody else can make one.
+
+    `clocks` holds, for every boot that has readings here, what is known of its clock so far.
+    `fresh` is false for a repeated batch, whose readings must not be counted again.
+    """
+
+    sealed: SealedBatch
+    station: str
+    thumbprint: bytes
+    groups: tuple[Group, ...]
+    findings: tuple[Finding, ...]
+    clocks: Mapping[int, Clock]
+    fresh: bool
+    maker: InitVar[object] = None
+
+    def __post_init__(self, maker: object) -> None:
+        if maker is not _VERIFIER:
+            raise TypeError("a VerifiedBatch comes from Verifier.verify() alone")
+
+    @property
+    def contents(self) -> Contents:
+        """What the batch says."""
+        return self.sealed.contents
+
+    @property
+    def kid(self) -> bytes:
+        """Device id, 8 bytes."""
+        return self.sealed.kid
+
+    @property
+    def hash(self) -> bytes:
+        """Batch hash, 32 bytes."""
+        return self.sealed.hash
+
+    @property
+    def chain(self) -> bytes:
+        """Chain id, 16 bytes."""
+        return self.sealed.contents.chain
+
+    @property
+    def number(self) -> int:
+        """Number of the batch in its chain."""
+        return self.sealed.contents.number
+
+    @property
+    def meters(self) -> tuple[Meter, ...]:
+        """Meter epochs; groups name them by index."""
+        return self.sealed.contents.meters
