@@ -2,10 +2,9 @@
 script.
 
 Reads `meters.csv` (facts about registers with their sources) and nothing else: no profile, no
-decoder of the project. A
-synthetic dump is encoded by the table's type, order and divisor; what the decoders must yield
-follows from the encoded
-words by exact fractions. Dumps that others captured or printed come from `literal_dumps.py`.
+decoder of the project. A synthetic dump is encoded by the table's type, order and divisor; what
+the decoders must yield follows from the encoded words by exact fractions. Dumps that others
+captured or printed come from `literal_dumps.py`.
 
     python tests/profiles/generate.py          write the files
     python tests/profiles/generate.py --check  exit 1 if a file would change

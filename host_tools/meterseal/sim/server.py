@@ -16,7 +16,7 @@ from pymodbus.pdu import ModbusPDU
 from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.server.requesthandler import ServerRequestHandler
 
-from meterseal.errors import EnvironmentProblem
+from meterseal.errors import ConfigurationError, EnvironmentProblem
 from meterseal.sim.faults import Fault
 from meterseal.sim.image import sim_device
 from meterseal.sim.injector import Injector
@@ -52,7 +52,7 @@ class MeterServer:
     """Serves one or more meters on one line until `stop`; also a context manager.
 
     `faults` strike its answers (`injector.counts` says how often); `turnaround_ms` delays each
-    answer.
+    answer. Raises ConfigurationError `unit-id-shared`.
     """
 
     def __init__(
@@ -64,6 +64,12 @@ class MeterServer:
         turnaround_ms: int = 0,
     ) -> None:
         self.meters = {meter.unit_id: meter for meter in meters}
+        if len(self.meters) < len(meters):
+            raise ConfigurationError(
+                "unit-id-shared",
+                "expected meters with different unit ids on one line, found one id twice",
+                "Name the ids: ID@UNIT.",
+            )
         self.path: str | None = None
         self.port: int | None = None
         self.injector = Injector(meters, faults, seed=seed, turnaround_ms=turnaround_ms)
