@@ -36,6 +36,7 @@ Settings = namedtuple("Settings", "interval_ms max_readings max_len totals")
 DEFAULTS = Settings(3600000, 60, 12288, {})
 
 _FIXED_LEN = 1024  # envelope, chain fields, health
+_RETRY_MS = 10000  # after the journal was full
 _CROWDED_PERMILLE = 700  # of the ring of unsealed records: seal before the interval is over
 
 
@@ -58,8 +59,9 @@ class Sealer:
         self._edges = []
         self._waiting = 0
         self._crowded = False
+        self._refused_until_ms = 0
         self._deadline_ms = self._clock.mono_ms() + settings.interval_ms
-        self.next_sequence = 0
+        self.next_sequence = 0  # of the next reading, once `recover` has looked
 
     # -- start
 
@@ -105,11 +107,6 @@ class Sealer:
         """Id of the present chain."""
         return self._keystore.chain_16
 
-    def take_sequence(self):
-        """The sequence number of a new reading; one that is not journaled then will be stated."""
-        self.next_sequence += 1
-        return self.next_sequence - 1
-
     def noted(self):
         """A reading was journaled."""
         self._waiting += 1
@@ -117,6 +114,8 @@ class Sealer:
 
     def due(self):
         """Whether to call `seal_once` now (again): a full batch, little room, or the interval."""
+        if self._clock.mono_ms() < self._refused_until_ms:
+            return False
         if self._unraised or self._crowded or self._waiting >= self._settings.max_readings:
             return True
         return self._clock.mono_ms() >= self._deadline_ms
@@ -205,7 +204,8 @@ class Sealer:
                 first,
             )
         except JournalFull:
-            self._ready = True  # a clean refusal
+            self._ready = True  # a clean refusal; signing in a loop would starve everything else
+            self._refused_until_ms = self._clock.mono_ms() + _RETRY_MS
             raise
         self._ready = True
         self._unraised = (number, hash_32, next_sequence)

@@ -8,6 +8,7 @@ from collections import namedtuple
 
 from agent import batch, cbor
 from agent.batch_groups import edge_words
+from agent.errors import SealError
 
 # What a batch says about the station; `provisioning_hash_32`: of the provisioning record.
 Identity = namedtuple("Identity", "firmware config_hash_16 provisioning_hash_32")
@@ -49,6 +50,11 @@ def genesis(origin, provisioning_hash_32):
     """`genesis` of section 9 from the origin of the chain."""
     out = {0: origin.reason}
     if origin.reason == _REASON_FIRST:
+        if provisioning_hash_32 is None:
+            raise SealError(
+                "seal-not-provisioned",
+                "expected the hash of the provisioning record, found none; enrol the board",
+            )
         out[1] = provisioning_hash_32
     if origin.number:
         out[2], out[3], out[4] = origin.chain_16, origin.number, origin.hash_32

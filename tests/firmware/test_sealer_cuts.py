@@ -25,7 +25,7 @@ def live(station, cuts, until):
             station.power.cut_at = None
         try:
             station.boot()
-            while station.sealer.next_sequence <= until:
+            while station.next_sequence <= until:
                 station.read(1)
                 station.seal()
             station.ticks.advance(3600000)

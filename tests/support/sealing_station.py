@@ -16,6 +16,7 @@ from agent.sealer_lost import LostReadings
 from agent.sealer_payload import Identity
 from agent.signer import KEY_CLASS_SIM
 from fakes.board import Rtc, Store, Ticks
+from fakes.nor_faults import Random as NoiseSource
 from fakes.nor_flash import NorFlash, PowerCut
 
 from support import minicbor
@@ -85,6 +86,7 @@ class Station:
         self.boots = 0
         self.meters = (meter(),)
         self.others = {16: {}}
+        self.provisioning_hash = b"r" * 32
         self.left = {}  # (chain, number) -> bytes that left
         self.journaled = {}  # sequence -> words, of readings that were durable
         Keystore.create(self.store, self.random, bytes(32), KEY_CLASS_SIM)
@@ -106,9 +108,10 @@ class Station:
             self.clock,
             LostReadings(self.store),
         )
-        identity = Identity("0.1.0", b"c" * 16, b"r" * 32)
+        identity = Identity("0.1.0", b"c" * 16, self.provisioning_hash)
         self.sealer = Sealer(parts, identity, self.random, lambda: self.others, self.settings)
         self.sealer.recover(self.journal.mount())
+        self.next_sequence = self.sealer.next_sequence
         self.set_meters(self.meters)
         return self
 
@@ -126,7 +129,7 @@ class Station:
         """Take and journal readings, a minute apart."""
         for _ in range(count):
             self.ticks.advance(60000)
-            sequence = self.sealer.take_sequence()
+            sequence = self.next_sequence
             if words is None:
                 value = (1000 * sequence).to_bytes(4, "big") + bytes((0, 0, 0, self.boots))
             else:
@@ -135,6 +138,7 @@ class Station:
             reading = Reading(sequence, self.boots, t_100ms, index, status, 0, present, value)
             self.journal.append(READING, pack(reading))
             self.sealer.noted()
+            self.next_sequence += 1
             self.journaled[sequence] = value
 
     def event(self, encoded):
@@ -205,3 +209,17 @@ def _unpacked(first, base, width, packed, patches, count):
         residual = (stream >> (width * (count - 1 - i))) & ((1 << width) - 1)
         values.append(values[-1] + base + large.get(i, residual))
     return values
+
+
+def wide_station(sectors, max_readings, policy="drop_oldest"):
+    """A station whose readings are 240 bytes of noise."""
+    station = Station(sectors, max_readings, policy).boot()
+    station.set_meters((meter(columns=tuple((4, 16 * i, 4, 0) for i in range(30))),))
+    return station
+
+
+def wide_readings(station, count):
+    """Take readings of such a station."""
+    noise = NoiseSource(station.next_sequence)
+    for _ in range(count):
+        station.read(1, words=noise.bytes(240))
