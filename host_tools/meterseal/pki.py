@@ -27,17 +27,17 @@ def _name(common_name: str) -> x509.Name:
 
 
 def _builder(
-    subject: str, issuer: x509.Name, key: ec.EllipticCurvePublicKey, days: int
+    subject: str, issuer: x509.Name, key: ec.EllipticCurvePublicKey, days: int, age_days: int = 1
 ) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
+    start = datetime.now(UTC) - timedelta(days=age_days)
     return (
         x509.CertificateBuilder()
         .subject_name(_name(subject))
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=days))
+        .not_valid_before(start)
+        .not_valid_after(start + timedelta(days=days))
     )
 
 
@@ -49,11 +49,17 @@ def make_authority(common_name: str, days: int = 30) -> Authority:
     return Authority(builder.sign(key, hashes.SHA256()), key)
 
 
-def make_server(authority: Authority, host_names: list[str], days: int = 30) -> Authority:
-    """A server certificate for DNS names and IP addresses, issued by `authority`."""
+def make_server(
+    authority: Authority, host_names: list[str], days: int = 30, age_days: int = 1
+) -> Authority:
+    """A server certificate for DNS names and IP addresses, issued by `authority`.
+
+    It is valid for `days` days from `age_days` days ago (negative: from then on).
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     names = [_general_name(host_name) for host_name in host_names]
-    builder = _builder(host_names[0], authority.certificate.subject, key.public_key(), days)
+    subject = authority.certificate.subject
+    builder = _builder(host_names[0], subject, key.public_key(), days, age_days)
     builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return Authority(builder.sign(authority.key, hashes.SHA256()), key)
 
@@ -65,16 +71,22 @@ def _general_name(host_name: str) -> x509.GeneralName:
         return x509.DNSName(host_name)
 
 
-def write_server_files(directory: Path, host_names: list[str]) -> None:
-    """Write ca.pem, ca.der (for the device), server.pem, server.key for a collector."""
+def write_server_files(directory: Path, host_names: list[str]) -> Authority:
+    """Write ca.pem, ca.der (for the device), server.pem, server.key; the authority."""
     authority = make_authority("Meterseal throw-away CA")
     server = make_server(authority, host_names)
     pem = serialization.Encoding.PEM
     directory.mkdir(parents=True, exist_ok=True)
+    der = serialization.Encoding.DER
     (directory / "ca.pem").write_bytes(authority.certificate.public_bytes(pem))
-    (directory / "ca.der").write_bytes(
-        authority.certificate.public_bytes(serialization.Encoding.DER)
-    )
+    (directory / "ca.der").write_bytes(authority.certificate.public_bytes(der))
+    write_certificate(directory, server)
+    return authority
+
+
+def write_certificate(directory: Path, server: Authority) -> None:
+    """Write server.pem and server.key."""
+    pem = serialization.Encoding.PEM
     (directory / "server.pem").write_bytes(server.certificate.public_bytes(pem))
     key = server.key.private_bytes(
         pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

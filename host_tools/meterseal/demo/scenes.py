@@ -1,6 +1,6 @@
 """The demonstration, scene by scene. Each returns only if what it shows really happened."""
 
-import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ Say = Callable[[str], None]
 
 BEFORE_OUTAGE = 2
 SEALED_OFFLINE = 2
-FLASH_LOG = "sealed"
+SEALED_LINE = re.compile(r"^info seal sealed number=(\d+) ")
 
 
 class Narrator:
@@ -38,12 +38,8 @@ class Narrator:
 def sealed_numbers(stage: Stage) -> list[int]:
     """Numbers of the batches that the station says it sealed since the last call."""
     assert stage.board is not None
-    numbers = []
-    for line in stage.board.drain():
-        fields = dict(part.split("=", 1) for part in line.split() if "=" in part)
-        if "sealer" in line and "number" in fields:
-            numbers.append(int(fields["number"]))
-    return numbers
+    matches = (SEALED_LINE.search(line) for line in stage.board.drain())
+    return [int(match.group(1)) for match in matches if match]
 
 
 class Watch:
@@ -129,10 +125,19 @@ def take_stock(stage: Stage, narrator: Narrator) -> Path:
     stage.board.stop()
     batches = stage.out / "batches.cborseq"
     batches.write_bytes(stage.get("/v1/export").content)
-    narrator.scene("Everything that the collector holds is verified, independently of the firmware")
+    narrator.scene(
+        "Everything that the collector holds is verified, independently of the firmware"
+    )
     return batches
 
 
-def identity_text(stage: Stage) -> str:
-    """What the station says of itself, for the transcript."""
-    return json.dumps({key: stage.identity[key] for key in ("device_id", "key_class")})
+def set_up(stage: Stage, narrator: Narrator) -> None:
+    """Meter, key and collector."""
+    narrator.scene("A meter, a station with its own key, a collector behind TLS")
+    device = stage.start_meter()
+    narrator.say(f"simulated meter on the serial line {device}, Modbus RTU")
+    stage.lay_out_station(device)
+    narrator.say(f"station {stage.identity['device_id']}: key made on the board, class sim")
+    stage.write_trust()
+    stage.start_collector()
+    narrator.say(f"collector on {stage.url}")

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from meterseal import pki
+from meterseal import pki, trust_keys, trust_write
 from meterseal.demo.network import Cable
 from meterseal.demo.processes import Child, meterseal
 from meterseal.errors import EnvironmentProblem
@@ -27,6 +29,7 @@ class Stage:
     """Everything that runs during the demonstration, and where it writes."""
 
     out: Path
+    authority: pki.Authority
     url: str = ""
     cable: Cable | None = None
     meter: Child | None = None
@@ -51,15 +54,15 @@ class Stage:
         self.meter = Child("meter", meterseal(*arguments), self.out / "meter.log")
         return str(self.meter.ready()["link"])
 
-    def lay_out_station(self, device: str) -> None:
-        """Station directory with its configuration, and the key that never leaves it."""
+    def lay_out_station(self, device: str, **more: Any) -> None:
+        """Station directory with its configuration (and `more` of it), and its key."""
         self.cable = Cable(free_port())
         config = {
             "station_id": "demo-station",
             "read_interval_s": READ_INTERVAL_S,
             "seal_interval_s": SEAL_INTERVAL_S,
             "meters": [{"profile": PROFILE, "unit_id": 1, "bus": 0}],
-            "buses": [{"kind": "rtu", "device": device, "baud": 9600}],
+            "buses": [{"kind": "rtu", "device": device}],
             "uplink": {
                 "url": f"https://localhost:{self.cable.port}",
                 "retry_min_s": 1,
@@ -68,13 +71,28 @@ class Stage:
             },
             "clock": {"ntp_host": ""},
         }
-        station.create(self.station_dir, config, (self.out / "ca.der").read_bytes())
+        station.create(self.station_dir, config | more, (self.out / "ca.der").read_bytes())
         self.identity = station.enrol(self.station_dir)
 
-    def start_collector(self) -> None:
-        """Start the collector behind TLS on the port to which the cable leads."""
+    def write_trust(self) -> None:
+        """A registry of one station, signed by a throw-away operator key; the key as SPKI PEM."""
+        operator = ec.generate_private_key(ec.SECP256R1())
+        public_key = bytes.fromhex(self.identity["public_key"])
+        entries: list[trust_write.Entry] = []
+        trust_write.enrol(
+            entries, public_key, "demo-station", self.identity["key_class"], trust_write.now()
+        )
+        self.trust_file.write_bytes(trust_write.sign(entries, operator))
+        point = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public_key)
+        pem, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        (self.out / "device.pem").write_bytes(point.public_bytes(pem, form))
+        fingerprint = trust_keys.fingerprint(trust_keys.public_bytes(operator))
+        (self.out / "operator.fingerprint").write_text(fingerprint + "\n", encoding="ascii")
+
+    def start_collector(self, port: int = 0) -> None:
+        """Start the collector behind TLS: on `port`, or where the cable leads."""
         assert self.cable is not None
-        port = self.cable.target_port
+        port = port or self.cable.target_port
         arguments = [
             "collect",
             "--data",
@@ -125,8 +143,7 @@ class Stage:
 def open_stage(out: Path) -> Iterator[Stage]:
     """An empty output directory with certificates; whatever was started is ended at the end."""
     shutil.rmtree(out, ignore_errors=True)
-    pki.write_server_files(out, ["localhost", "127.0.0.1"])
-    stage = Stage(out)
+    stage = Stage(out, pki.write_server_files(out, ["localhost", "127.0.0.1"]))
     try:
         yield stage
     finally:

@@ -1,0 +1,49 @@
+"""`meterseal demo`: the main job on this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_HELP = """Show the main job on this machine: meter, station, outage, power cut, proof, forgery.
+
+Ends by itself, leaves nothing running, and exits 0 only if all of that happened. What it verified
+stays in the output directory.
+
+Example:
+
+    meterseal demo --out build/demo
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command line."""
+    app.command("demo", help=_HELP)(demo)
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Where everything is written; emptied first.")] = Path(
+        "build/demo"
+    ),
+) -> None:
+    """Run every scene (help text: `_HELP`)."""
+    from rich.console import Console
+
+    from meterseal.demo import scenes, verdict
+    from meterseal.demo.stage import open_stage
+
+    console = Console()
+    narrator = scenes.Narrator(console)
+    with open_stage(out) as stage:
+        scenes.set_up(stage, narrator)
+        watch = scenes.Watch(stage, narrator)
+        scenes.seal_online(stage, narrator, watch)
+        scenes.outage(stage, narrator, watch)
+        scenes.power_cut(stage, narrator, watch)
+        scenes.drain(stage, narrator, watch)
+        batches = scenes.take_stock(stage, narrator)
+        energy_mwh = verdict.verify_all(stage, narrator, console, batches)
+        verdict.forge(stage, narrator, batches)
+        verdict.worth(narrator, energy_mwh)
+    names = ("batches.cborseq", "trust.json", "device.pem")
+    console.print("\nKept: " + ", ".join(str(out / name) for name in names))

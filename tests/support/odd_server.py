@@ -1,0 +1,102 @@
+"""A server that does everything wrong that a server can do, one thing at a time.
+
+It counts the bytes of requests that it could read: a station that refuses its certificate must not
+have sent any.
+"""
+
+import contextlib
+import json
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+Talk = Callable[[ssl.SSLSocket], None]
+
+
+class OddServer:
+    """Listens on one port of 127.0.0.1; `behave` changes what the next connections meet."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.read_bytes = 0
+        self.connections = 0
+        self._context: ssl.SSLContext | None = None
+        self._talk: Talk = lambda _: None
+        self._closed = False
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def behave(self, context: ssl.SSLContext | None, talk: Talk) -> None:
+        """From now on: this TLS context (None: plain TCP) and this conversation behind it."""
+        self._context, self._talk = context, talk
+        self.read_bytes = self.connections = 0
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._closed = True
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while not self._closed:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(near,), daemon=True).start()
+
+    def _serve(self, near: socket.socket) -> None:
+        near.settimeout(10)
+        context, talk = self._context, self._talk
+        with contextlib.suppress(OSError, ValueError), near:
+            talk(context.wrap_socket(near, server_side=True) if context else near)  # type: ignore[arg-type]
+
+    def request(self, link: ssl.SSLSocket) -> bytes:
+        """Read one request, headers and body."""
+        data = b""
+        while b"\r\n\r\n" not in data:
+            data += self._receive(link)
+        head, _, body = data.partition(b"\r\n\r\n")
+        lengths = [line for line in head.split(b"\r\n") if line.lower().startswith(b"content-len")]
+        while len(body) < int(lengths[0].split(b":")[1]):
+            body += self._receive(link)
+        return body
+
+    def _receive(self, link: ssl.SSLSocket) -> bytes:
+        data = link.recv(65536)
+        if not data:
+            raise OSError("the station ended the connection")
+        self.read_bytes += len(data)
+        return data
+
+    def reply(self, text: str) -> Talk:
+        """Read a request, answer with exactly this text, end."""
+
+        def talk(link: ssl.SSLSocket) -> None:
+            self.request(link)
+            link.sendall(text.encode())
+
+        return talk
+
+    def answer(self, device: str, **ack: object) -> Talk:
+        """Read a request, answer 200 with one acknowledgement."""
+        named = {"device": device, "chain": "00" * 16, "number": 1, "hash": "00" * 32} | ack
+        body = json.dumps({"acks": [named], "time_unix_ms": time.time_ns() // 1_000_000})
+        return self.reply(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}")
+
+    def silent(self, link: ssl.SSLSocket) -> None:
+        """Read a request and say nothing."""
+        self.request(link)
+        time.sleep(8)
+
+
+def server_context(directory: Path) -> ssl.SSLContext:
+    """TLS context of a server with server.pem and server.key in a directory."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(directory / "server.pem", directory / "server.key")
+    return context
