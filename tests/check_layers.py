@@ -29,7 +29,13 @@ DEVICE_LAYERS: list[set[str]] = [
 ]
 HOST_LAYERS: list[set[str]] = [
     {"meterseal.errors"},
-    {"meterseal.wire", "meterseal.models", "meterseal.profiles", "meterseal.decode"},
+    {
+        "meterseal.wire",
+        "meterseal.models",
+        "meterseal.profiles",
+        "meterseal.decode",
+        "meterseal.resources",
+    },
     {"meterseal.trust", "meterseal.registry", "meterseal.verify"},
     {"meterseal"},
     {"meterseal.cli"},

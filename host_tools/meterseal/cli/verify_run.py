@@ -1,0 +1,117 @@
+"""Runs the verifier over files and counts what was found."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from meterseal.cli import output
+from meterseal.errors import VerificationError
+from meterseal.models import Finding
+from meterseal.verify.report import DeviceReport, report
+from meterseal.verify.sources import Piece, files, pieces_of_file
+from meterseal.verify.verifier import Verdict, Verifier
+
+# Refusals kept with their place; the others are only counted.
+_KEPT_REFUSALS = 1000
+_SHOWN_REFUSALS = 5
+# What is missing is told by the report of the chain, which knows whether it came later.
+_PROVISIONAL = frozenset(("chain-gap", "chain-gap-stated", "sequence-gap", "sequence-gap-stated"))
+
+
+@dataclass
+class FileResult:
+    """What became of the batches of one file."""
+
+    path: Path
+    verified: int = 0
+    repeated: int = 0
+    refused: int = 0
+    refusals: list[tuple[int, VerificationError]] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        """Something was verified or known already, and nothing refused."""
+        return not self.refused and bool(self.verified or self.repeated)
+
+
+@dataclass
+class Tally:
+    """How often a finding was made, and the first one."""
+
+    first: Finding
+    count: int = 0
+
+
+@dataclass
+class Run:
+    """One call of `meterseal verify`."""
+
+    verifier: Verifier
+    files: list[FileResult] = field(default_factory=list)
+    findings: dict[tuple[bytes, str], Tally] = field(default_factory=dict)
+
+    def read(self, paths: Iterable[Path]) -> None:
+        """Verify everything, with a verdict line for each file."""
+        for path in files(paths):
+            result = FileResult(path)
+            self.files.append(result)
+            self._read_file(result)
+            _say(result, "" if self.verifier.trust.anchored else " (UNANCHORED)")
+
+    def _read_file(self, result: FileResult) -> None:
+        places: list[int] = []
+
+        def batches() -> Iterable[bytes]:
+            for piece in pieces_of_file(result.path):
+                places.append(piece.offset)
+                yield piece.raw
+
+        for verdict in self.verifier.verify_each(batches()):
+            self._count(result, Piece(places.pop(0), verdict.raw), verdict)
+
+    def _count(self, result: FileResult, piece: Piece, verdict: Verdict) -> None:
+        refusal = verdict.refusal
+        if refusal is None:
+            result.verified += 1
+        elif refusal.code == "replay":
+            result.repeated += 1
+        else:
+            result.refused += 1
+            if len(result.refusals) < _KEPT_REFUSALS:
+                result.refusals.append((piece.offset, refusal))
+        if verdict.batch is None:
+            return
+        for finding in verdict.batch.findings:
+            if finding.code not in _PROVISIONAL:
+                name = verdict.batch.kid, finding.code
+                self.findings.setdefault(name, Tally(finding)).count += 1
+
+    @cached_property
+    def devices(self) -> list[DeviceReport]:
+        """What is known at the end."""
+        return report(self.verifier)
+
+    @property
+    def good(self) -> bool:
+        """Every file is good and no chain lacks anything that was not stated as lost."""
+        chains = [chain for device in self.devices for chain in device.chains]
+        return (
+            bool(self.files)
+            and all(result.good for result in self.files)
+            and all(chain.complete for chain in chains)
+        )
+
+
+def _say(result: FileResult, anchored: str) -> None:
+    text = f"{result.path}: {result.verified} batches verified"
+    if result.repeated:
+        text += f", {result.repeated} known already"
+    if result.refused:
+        text += f", {result.refused} refused"
+    output.verdict(result.good, text + anchored)
+    for offset, refusal in result.refusals[:_SHOWN_REFUSALS]:
+        output.note(f"at byte {offset}: {refusal.code}: {refusal.text}")
+        output.note(f"    {refusal.remedy}")
+    if result.refused > _SHOWN_REFUSALS:
+        output.note(f"... and {result.refused - _SHOWN_REFUSALS} more")
