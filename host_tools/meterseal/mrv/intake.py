@@ -1,0 +1,247 @@
+"""From VerifiedBatch to segments: the only way in which energy enters a report.
+
+One device at a time, batch by batch: what the verifier accepted is assigned to the meter epoch
+that the registry has for this device, unit and time, decoded exactly, and walked. What does not
+fit the registry (another meter, another profile) is rejected and becomes a gap.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from meterseal.models import Group, Meter, VerifiedBatch
+from meterseal.mrv.bind import ACCEPTED, Binder, Bound
+from meterseal.mrv.energy import I64Array, register_milliwh, resolution_milliwh
+from meterseal.mrv.merkle import Tree
+from meterseal.mrv.segments import (
+    FORKED,
+    MEASURED,
+    RECOVERED,
+    SETUP_CHANGED,
+    UNSYNCHRONISED,
+    Segment,
+)
+from meterseal.mrv.walk import Block, Decrease, Limits, Walk
+from meterseal.verify.clock import BootClock
+from meterseal.verify.totals import total_column
+from meterseal.verify.verifier import Verdict
+
+FORK: Final = "chain-fork"
+BREAKS: Final = frozenset(("chain-gap", "sequence-gap", "chain-restart", "chain-start"))
+MAX_WAITING: Final = 4_096
+"""Groups that wait for a time anchor of their boot; more than that count as unsynchronised."""
+
+
+class Rejected(NamedTuple):
+    """Readings that the registry does not cover, counted by reason and meter."""
+
+    reason: str
+    meter: str
+
+
+@dataclass
+class DeviceResult:
+    """What one device contributes; plain values, so that it can come from another process."""
+
+    device: str
+    segments: dict[str, list[Segment]] = field(default_factory=dict)
+    decreases: dict[str, list[Decrease]] = field(default_factory=dict)
+    last: dict[str, tuple[int, int]] = field(default_factory=dict)
+    refused: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[Rejected] = field(default_factory=Counter)
+    findings: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
+    forks: list[tuple[str, int]] = field(default_factory=list)
+    setups: dict[str, list[str]] = field(default_factory=dict)
+    tree_size: int = 0
+    tree_root: bytes = b""
+
+
+class _Waiting(NamedTuple):
+    meter: Meter
+    group: Group
+    kind: str
+    breaks: int
+    """How many breaks of the chain lay before it."""
+
+
+class Intake:
+    """Takes the verdicts of one device in canonical order."""
+
+    def __init__(self, device: str, binder: Binder) -> None:
+        self._result = DeviceResult(device)
+        self._binder = binder
+        self._walks: dict[str, Walk] = {}
+        self._tree = Tree()
+        self._pending: VerifiedBatch | None = None
+        self._waiting: list[_Waiting] = []
+        self._forked = False
+        self._breaks = 0
+        self._seen: dict[str, int] = {}
+        self._clock = BootClock(0, ())
+
+    def take(self, verdicts: Iterable[Verdict]) -> DeviceResult:
+        """The result over all batches. Raises MethodologyError `meter-unregistered`."""
+        for verdict in verdicts:
+            self._tree.add(verdict.raw)
+            if verdict.batch is not None:
+                self._feed_pending()
+                self._pending = verdict.batch
+            elif verdict.refusal is not None:
+                self._refuse(verdict.refusal.code)
+        self._feed_pending()
+        self._settle(None)
+        return self._finish()
+
+    def _refuse(self, code: str) -> None:
+        self._result.refused[code] += 1
+        if code == FORK:
+            if not self._forked and self._pending is not None:
+                batch = self._pending
+                self._result.forks.append((batch.chain.hex(), batch.number))
+            self._forked = True
+        else:
+            self._breaks += 1
+
+    def _feed_pending(self) -> None:
+        batch, self._pending = self._pending, None
+        if batch is None or not batch.fresh:
+            return
+        counts = self._result.counts
+        counts["batches"] += 1
+        counts["readings"] += batch.contents.count
+        for one in batch.findings:
+            self._result.findings[one.code] += 1
+            self._breaks += one.code in BREAKS
+        for group in batch.groups:
+            self._group(batch, group)
+
+    def _group(self, batch: VerifiedBatch, group: Group) -> None:
+        kind = MEASURED if group.boot == batch.contents.boot else RECOVERED
+        if kind == RECOVERED:
+            self._result.counts["readings_recovered"] += len(group.sequence)
+        item = _Waiting(batch.meters[group.meter], group, kind, self._breaks)
+        clock = batch.clocks[group.boot]
+        assert isinstance(clock, BootClock)
+        if self._waiting:
+            self._settle(clock)
+        if clock.anchors:
+            self._timed(item, clock, self._kind(item))
+        else:
+            self._waiting.append(item)
+            self._clock = clock
+            if len(self._waiting) > MAX_WAITING:
+                self._settle(None)
+
+    def _kind(self, item: _Waiting) -> str:
+        return FORKED if self._forked else item.kind
+
+    def _settle(self, clock: BootClock | None) -> None:
+        """Give those that wait their time: by the clock of their boot, or what bounds it."""
+        if not self._waiting or (
+            clock is not None and clock.boot == self._waiting[0].group.boot and not clock.anchors
+        ):
+            return
+        waiting, self._waiting = self._waiting, []
+        for item in waiting:
+            if clock is not None and clock.anchors and clock.boot == item.group.boot:
+                self._timed(item, clock, self._kind(item))
+            else:
+                self._result.counts["readings_unsynchronised"] += len(item.group.sequence)
+                kind = FORKED if self._forked else UNSYNCHRONISED
+                self._timed(item, self._bounds(item, clock), kind)
+
+    def _bounds(self, item: _Waiting, clock: BootClock | None) -> BootClock:
+        """The clock of a boot without anchors, ended by the boot after it if there is one."""
+        end = self._clock.ends_before_unix_ms
+        if clock is not None and clock.anchors:
+            anchor = clock.anchors[0]
+            end = min(end, anchor.t_unix_ms + anchor.error_ms - anchor.mono_ms)
+        return self._clock._replace(boot=item.group.boot, ends_before_unix_ms=end)
+
+    def _timed(self, item: _Waiting, clock: BootClock, kind: str) -> None:
+        """Assign readings whose time is known to meter epochs."""
+        earliest, latest = clock.utc(item.group)
+        times = earliest if kind == UNSYNCHRONISED else (earliest + latest) // 2
+        found = self._binder.find(item.meter, int(times[0]), int(times[-1]))
+        for bound, status, first, last in found:
+            chosen = slice(None)
+            if first is not None and last is not None:
+                chosen = slice(*np.searchsorted(times, [first, last]).tolist())
+            self._bound(item, bound, status, kind, (earliest, times, latest), chosen)
+
+    def _bound(
+        self,
+        item: _Waiting,
+        bound: Bound | None,
+        status: str,
+        kind: str,
+        clocks: tuple[I64Array, I64Array, I64Array],
+        chosen: slice,
+    ) -> None:
+        earliest, times, latest = (one[chosen] for one in clocks)
+        if not len(times):
+            return
+        if bound is None or status not in (ACCEPTED, SETUP_CHANGED):
+            name = bound.installation.key if bound else f"unit {item.meter.unit}"
+            self._result.rejected[Rejected(status, name)] += len(times)
+            self._result.counts["readings_rejected"] += len(times)
+            return
+        column = total_column(bound.total, item.group.columns)
+        if column is None:
+            return
+        times = bound.snap(times, earliest, latest)
+        registers, good = register_milliwh(column, bound.total)
+        if column.rows is not None or not good.all() or chosen != slice(None):
+            times, registers = _chosen(item.group, column.rows, times, registers, good, chosen)
+        if len(times):
+            key = bound.installation.key
+            broken = self._seen.get(key, item.breaks) != item.breaks
+            self._seen[key] = item.breaks
+            kind = SETUP_CHANGED if status == SETUP_CHANGED and kind != FORKED else kind
+            self._note_setup(bound, item.meter)
+            self._walk(bound, int(registers[-1])).feed(Block(times, registers, kind, broken))
+
+    def _note_setup(self, bound: Bound, meter: Meter) -> None:
+        known = self._result.setups.setdefault(bound.installation.key, [])
+        text = bound.setup_text(meter)
+        if text and text not in known:
+            known.append(text)
+
+    def _walk(self, bound: Bound, register: int) -> Walk:
+        walk = self._walks.get(bound.installation.key)
+        if walk is None:
+            limits = Limits(
+                bound.max_interval_ms, bound.power_mw, resolution_milliwh(bound.total, register)
+            )
+            walk = Walk(self._result.device, limits, bound.slots, bound.year_cuts)
+            self._walks[bound.installation.key] = walk
+        return walk
+
+    def _finish(self) -> DeviceResult:
+        result = self._result
+        for key, walk in self._walks.items():
+            result.segments[key] = walk.finish()
+            result.decreases[key] = walk.decreases
+            if walk.last is not None:
+                result.last[key] = walk.last
+        result.tree_size, result.tree_root = self._tree.size, self._tree.root()
+        return result
+
+
+def _chosen(
+    group: Group,
+    rows: np.ndarray | None,
+    times: I64Array,
+    registers: I64Array,
+    good: np.ndarray,
+    chosen: slice,
+) -> tuple[I64Array, I64Array]:
+    """Times and registers of the chosen readings that have a value."""
+    start, stop, _ = chosen.indices(len(group.sequence))
+    index = np.arange(len(group.sequence)) if rows is None else rows
+    keep = good & (index >= start) & (index < stop)
+    return times[index[keep] - start], registers[keep]

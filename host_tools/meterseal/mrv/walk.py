@@ -1,0 +1,157 @@
+"""From readings to segments: one walk along a meter's readings as one device sealed them.
+
+Readings that follow each other as they should make one segment for as long as nothing changes, so
+that a month of minutes is one segment. Whole blocks are checked in a few array operations; only a
+block in which something happens is looked at reading by reading.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meterseal.mrv.cuts import Slots
+from meterseal.mrv.segments import (
+    BACKWARD,
+    CLOCK_REJECTED,
+    IMPLAUSIBLE,
+    MEASURED,
+    RECOVERED,
+    STATED_GAP,
+    UNVERIFIED_GAP,
+    YEAR_CROSSING,
+    Segment,
+)
+
+MS_PER_HOUR: Final = 3_600_000
+CREDITABLE: Final = (MEASURED, RECOVERED)
+_ONE_BY_ONE: Final = (IMPLAUSIBLE, STATED_GAP, UNVERIFIED_GAP, YEAR_CROSSING, CLOCK_REJECTED)
+
+
+class Block(NamedTuple):
+    """Readings of one meter in ascending order; arrays of shape (n,), n >= 1.
+
+    `kind`: how well the block itself is proven (segments.py). `broken`: something between it and
+    the readings before it was not verified.
+    """
+
+    t_unix_ms: NDArray[np.int64]
+    register_milliwh: NDArray[np.int64]
+    kind: str
+    broken: bool
+
+
+class Limits(NamedTuple):
+    """What is plausible for a meter.
+
+    `max_interval_ms`: longer between two readings is a gap; `power_mw`: tolerance included;
+    `resolution_milliwh`: the step in which the register moves.
+    """
+
+    max_interval_ms: int
+    power_mw: int
+    resolution_milliwh: int
+
+
+class Decrease(NamedTuple):
+    """The register went down without a record of a replacement."""
+
+    t_unix_ms: int
+    before_milliwh: int
+    after_milliwh: int
+
+
+class Walk:
+    """Collects the segments of one (device, meter epoch)."""
+
+    def __init__(
+        self, device: str, limits: Limits, slots: Slots, year_cuts: frozenset[int]
+    ) -> None:
+        self.decreases: list[Decrease] = []
+        self._device = device
+        self._limits = limits
+        self._slots = slots
+        self._year_cuts = year_cuts
+        self._segments: list[Segment] = []
+        self._open: Segment | None = None
+        self._end_ms = 0
+        self._t_ms, self._register = 0, -1
+        self._broken = False
+
+    @property
+    def last(self) -> tuple[int, int] | None:
+        """Time and register of the newest reading."""
+        return (self._t_ms, self._register) if self._register >= 0 else None
+
+    def feed(self, block: Block) -> None:
+        """The next readings of the meter, as the device sealed them."""
+        self._broken = self._broken or block.broken
+        times, registers = block.t_unix_ms, block.register_milliwh
+        if self._continues(block):
+            self._t_ms, self._register = int(times[-1]), int(registers[-1])
+            return
+        for t_ms, register in zip(times.tolist(), registers.tolist(), strict=True):
+            if self._register >= 0:
+                self._step(t_ms, register, block.kind)
+            self._t_ms, self._register = t_ms, register
+            self._broken = False
+
+    def finish(self) -> list[Segment]:
+        """All segments, in the order in which they were sealed."""
+        self._close()
+        return self._segments
+
+    def _continues(self, block: Block) -> bool:
+        """Whether the whole block only prolongs the open segment."""
+        last, times, registers = self._open, block.t_unix_ms, block.register_milliwh
+        if last is None or last.kind != block.kind or block.kind not in CREDITABLE:
+            return False
+        if self._broken or times[-1] > self._end_ms:
+            return False
+        steps_ms = np.diff(times, prepend=self._t_ms)
+        steps = np.diff(registers, prepend=self._register)
+        limits = self._limits
+        if steps_ms.min() <= 0 or steps_ms.max() > limits.max_interval_ms or steps.min() < 0:
+            return False
+        allowed = steps_ms * limits.power_mw // MS_PER_HOUR + limits.resolution_milliwh
+        return bool((steps <= allowed).all())
+
+    def _step(self, t_ms: int, register: int, kind: str) -> None:
+        """The interval from the reading before to this one."""
+        if register < self._register:
+            self._close()
+            self.decreases.append(Decrease(t_ms, self._register, register))
+            return
+        kind, slot = self._judge(t_ms, register, kind), self._slots.of(t_ms)
+        last = self._open
+        if last is None or last.kind != kind or last.slot != slot or kind in _ONE_BY_ONE:
+            self._close()
+            at, axis = self._register, len(self.decreases)
+            self._open = Segment(at, at, self._t_ms, t_ms, slot, kind, self._device, axis)
+            self._end_ms = self._slots.end_ms(slot)
+
+    def _judge(self, t_ms: int, register: int, kind: str) -> str:
+        """How well an interval is proven."""
+        step_ms, step = t_ms - self._t_ms, register - self._register
+        limits = self._limits
+        if self.decreases:
+            return BACKWARD
+        if kind not in CREDITABLE:
+            return kind
+        if step_ms <= 0:
+            return CLOCK_REJECTED
+        if step > step_ms * limits.power_mw // MS_PER_HOUR + limits.resolution_milliwh:
+            return IMPLAUSIBLE
+        if step_ms > limits.max_interval_ms:
+            return UNVERIFIED_GAP if self._broken else STATED_GAP
+        return YEAR_CROSSING if self._crosses_year(t_ms) else kind
+
+    def _crosses_year(self, t_ms: int) -> bool:
+        end_ms = self._slots.end_ms(self._slots.of(self._t_ms + 1))
+        return self._t_ms < end_ms < t_ms and end_ms in self._year_cuts
+
+    def _close(self) -> None:
+        if self._open is not None:
+            ended = self._open._replace(closing_milliwh=self._register, until_unix_ms=self._t_ms)
+            self._segments.append(ended)
+        self._open = None
