@@ -21,7 +21,11 @@ class HandClock:
 
     def advance_s(self, seconds: int) -> None:
         """Let time pass."""
-        self.ms += 1000 * seconds
+        self.advance_ms(1000 * seconds)
+
+    def advance_ms(self, milliseconds: int) -> None:
+        """Let time pass."""
+        self.ms += milliseconds
 
 
 def meter(name: str, clock: HandClock | None = None, **settings: object) -> SimulatedMeter:

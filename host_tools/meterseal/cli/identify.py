@@ -150,6 +150,9 @@ def _verdict(result: Identification) -> str:
         return "No profile fits. Write one: firmware/profiles/README.md."
     shown = ", ".join(f"{name} {text}" for name, text in best.identity.items())
     text = f"Best: {best.profile.id}" + (f" ({shown})" if shown else "")
+    if result.twins:
+        twins = ", ".join(twin.profile.id for twin in result.twins)
+        text += f"; {twins} read the same energy register"
     if result.rivals:
         names = ", ".join(rival.profile.id for rival in result.rivals)
         return f"{text}. Not certain: {names} would fit as well. Compare with the plate."

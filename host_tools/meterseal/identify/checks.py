@@ -17,8 +17,6 @@ _FREQUENCY_MHZ: Final = (45_000, 65_000)
 _CURRENT_MA: Final = 1_000_000
 _POWER_SLACK_MW: Final = 20_000
 _LEAST_APPARENT_MVA: Final = 100_000
-# Meters count in steps of their own, whatever the register could show.
-_COUNTER_STEP_MWH: Final = 10_000
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ def _power(values: Values) -> Iterator[Reason]:
     too_little = apparent_mva > _LEAST_APPARENT_MVA and abs(power_mw) < least_mw
     shown = f"power {power_mw / 1000:.1f} W, voltage times current {apparent_mva / 1000:.1f} VA"
     if too_much or too_little:
-        yield Reason("power-mismatch", shown + _factor_text(power_mw, expected_mw), against=True)
+        yield Reason("power-mismatch", shown + factor_text(power_mw, expected_mw), against=True)
     elif apparent_mva > _LEAST_APPARENT_MVA:
         yield Reason("power-fits", shown)
     else:
@@ -99,29 +97,7 @@ def apparent_power_mva(values: Values) -> int | None:
     return total if phases else None
 
 
-def energy_moves(
-    before_mwh: int, after_mwh: int, power_mw: int, elapsed_ms: int, step_mwh: int
-) -> Reason:
-    """Movement of the energy counter against the power, over `elapsed_ms`."""
-    moved_mwh = after_mwh - before_mwh
-    expected_mwh = power_mw * elapsed_ms // 3_600_000
-    tolerance_mwh = 2 * max(step_mwh, _COUNTER_STEP_MWH)
-    shown = (
-        f"energy moved {moved_mwh / 1000:.1f} Wh in {elapsed_ms / 1000:.0f} s, "
-        f"power says {expected_mwh / 1000:.1f} Wh"
-    )
-    if moved_mwh < 0:
-        return Reason("energy-backwards", shown, against=True)
-    if abs(moved_mwh - expected_mwh) > max(0, expected_mwh) * 3 // 10 + tolerance_mwh:
-        return Reason("energy-rate", shown + _factor_text(moved_mwh, expected_mwh), against=True)
-    if expected_mwh >= 2 * tolerance_mwh:
-        return Reason("energy-fits", shown)
-    return Reason(
-        "energy-unchecked", shown + ": too little to compare, watch longer or under load"
-    )
-
-
-def _factor_text(found: int, expected: int) -> str:
+def factor_text(found: int, expected: int) -> str:
     """A hint where the two differ by a power of ten."""
     if not found or not expected:
         return ""

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from meterseal.decode import decode, identity_text, scale_factor_of, signed_value
 from meterseal.errors import ProfileError
-from meterseal.identify.checks import Reason, Values, energy_moves, plausible, step_milli
+from meterseal.identify.checks import Reason, Values, plausible, step_milli
+from meterseal.identify.course import PowerCourse, energy_moves
 from meterseal.profiles import Profile, Register
 from meterseal.profiles.sunspec import locate
 
@@ -25,6 +26,7 @@ class Judgement:
     setup: dict[str, int] = field(default_factory=dict)
     values: Values = field(default_factory=dict)
     energy_at_s: float = 0.0
+    powers: list[tuple[float, int]] = field(default_factory=list)
 
     @property
     def refused(self) -> bool:
@@ -37,7 +39,7 @@ class Judgement:
         if self.refused:
             return "no"
         codes = {reason.code for reason in self.reasons}
-        return "fits" if codes & {"identity-fits", "energy-fits"} else "possible"
+        return "fits" if codes & {"identity-fits", "maker-fits", "energy-fits"} else "possible"
 
     @property
     def evidence(self) -> tuple[int, int, int]:
@@ -60,22 +62,28 @@ def first_look(profile: Profile, read: Read, clock_s: Callable[[], float]) -> Ju
     return judgement
 
 
+def watch(judgement: Judgement, read: Read, clock_s: Callable[[], float]) -> None:
+    """Note the power once; call it from time to time between the two looks.
+
+    Power that flows back does not count: it is not the import counter that it moves.
+    """
+    register = judgement.profile.registers.get("power_w")
+    milliwatts = None if register is None else _value(judgement, register, read)
+    if milliwatts is not None:
+        judgement.powers.append((clock_s(), max(0, milliwatts)))
+
+
 def second_look(judgement: Judgement, read: Read, clock_s: Callable[[], float]) -> None:
-    """Read the counter again and compare its movement with the power."""
-    elapsed_ms = round(1000 * (clock_s() - judgement.energy_at_s))
+    """Read the counter again and compare its movement with the power meanwhile."""
     total = judgement.profile.total
-    before, power = judgement.values.get(total.name), judgement.values.get("power_w")
-    after = _value(judgement, total, read)
-    power_now = judgement.profile.registers.get("power_w")
-    power_after = None if power_now is None else _value(judgement, power_now, read)
-    if before is None or after is None or power is None or power_after is None:
+    before, after = judgement.values.get(total.name), _value(judgement, total, read)
+    if before is None or after is None or not judgement.powers:
         text = "no energy or no power to compare"
         judgement.reasons.append(Reason("energy-unchecked", text))
         return
-    factor = judgement.setup.get(total.sf or "", 0)
-    step = step_milli(total, after, factor)
-    mean_mw = (power + power_after) // 2
-    judgement.reasons.append(energy_moves(before, after, mean_mw, elapsed_ms, step))
+    course = PowerCourse(judgement.energy_at_s, clock_s(), tuple(judgement.powers))
+    step = step_milli(total, after, judgement.setup.get(total.sf or "", 0))
+    judgement.reasons.append(energy_moves(after - before, course, step))
 
 
 def _against(judgement: Judgement, code: str, text: str) -> None:
@@ -104,7 +112,10 @@ def _read_identity(judgement: Judgement, read: Read) -> None:
         words = read(register.function, register.address, register.count)
         if not isinstance(words, list):
             continue
-        judgement.identity[register.name] = identity_text(register, words)
+        shown = judgement.identity[register.name] = identity_text(register, words)
+        maker = judgement.profile.maker.split()[0]
+        if register.name == "manufacturer" and maker.casefold() in shown.casefold():
+            judgement.reasons.append(Reason("maker-fits", f"the meter says it is from {shown}"))
         _expected(judgement, register, words, "identity")
 
 
