@@ -121,6 +121,8 @@ class Connection:
 
     async def _line(self, room):
         data = await self._within(self._reader.readline(), "http-timeout")
+        if not data.endswith(b"\n"):
+            raise network_error(EOFError("no end of line"), "http-cut")
         if not data.endswith(b"\r\n") or len(data) > room:
             raise _malformed("header lines of at most %d bytes" % _MOST_HEADER_BYTES)
         try:

@@ -99,4 +99,4 @@ class Child:
 
 def meterseal(*arguments: str) -> list[str]:
     """Command line of a `meterseal` verb run by this interpreter."""
-    return [sys.executable, "-m", "meterseal.cli.main", *arguments]
+    return [sys.executable, "-m", "meterseal", *arguments]
