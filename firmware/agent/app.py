@@ -11,6 +11,7 @@ import gc
 from . import log
 from .boots import Boots
 from .clock import Clock, Floor
+from .errors import ConfigError
 from .journal import Journal
 from .keystore import Keystore
 from .meter_task import MeterTask
@@ -96,7 +97,7 @@ class App:
         settings = self._config["uplink"]
         if not settings["url"]:
             return None
-        context = self._board.tls_context(self._board.read_file(settings["ca_file"]))
+        context = _tls_context(self._board, settings["ca_file"])
         connection = Connection(settings["url"], context, settings["timeout_ms"])
         uplink = Uplink(
             connection,
@@ -158,3 +159,15 @@ class App:
         log.error("app", "reset", reason=reason)
         self.boots.keep_reset_reason(reason)
         self._board.reset(reason)
+
+
+def _tls_context(board, name):
+    """Context that trusts the authority in file `name` alone; ConfigError `ca-unreadable`."""
+    try:
+        return board.tls_context(board.read_file(name))
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            "ca-unreadable",
+            "expected one certificate in DER in the file %s, found: %s" % (name, error),
+            key="uplink.ca_file",
+        )
