@@ -45,6 +45,17 @@ METER_FIELDS = (
     Field("profile", TEXT, REQUIRED, 1, 64, "profile id: the file profiles/<id>.json"),
     Field("unit_id", INTEGER, 1, 0, 255, "Modbus unit id of the meter"),
     Field("bus", INTEGER, 0, 0, 7, "index into buses"),
+    Field("baud", INTEGER, 0, 0, 115200, "rtu: bits a second of this meter; 0: as the bus"),
+    Field("parity", CHOICE, "bus", ("bus", "N", "E", "O"), None, "rtu: parity of this meter"),
+    Field("stop_bits", INTEGER, 0, 0, 2, "rtu: stop bits of this meter; 0: as the bus"),
+    Field(
+        "rated_power_w",
+        INTEGER,
+        100000,
+        100,
+        10000000,
+        "most power that can flow: energy that rises faster is flagged",
+    ),
 )
 
 BUS_FIELDS = (

@@ -9,6 +9,7 @@ from collections import namedtuple
 from . import decode
 from .errors import ModbusBusError, ModbusError, ModbusException, ModbusTimeout
 from .modbus.settings import Line, limits
+from .plausibility import RATED_POWER_W
 from .profile_plan import plan
 
 RETRIED, IMPLAUSIBLE, PARTIAL = 1, 2, 4  # flags, WIRE_FORMAT.md section 4.4
@@ -35,8 +36,11 @@ class MeterReader:
     profile.
     """
 
-    def __init__(self, client, unit, profile, clock, line=None, lim=None):
+    def __init__(
+        self, client, unit, profile, clock, line=None, lim=None, rated_power_w=RATED_POWER_W
+    ):
         self.client = client
+        self.rated_power_w = rated_power_w
         self.unit = unit
         self.profile = profile
         self.clock = clock
@@ -46,32 +50,31 @@ class MeterReader:
             first_byte_ms=bus.timeout_ms, gap_ms=_GAP_MS, min_interval_ms=bus.min_interval_ms
         )
         client.add_unit(unit, line, lim)
-        self.reads = plan(profile.columns, profile.listed, bus, line)
+        self.reads = _total_first(plan(profile.columns, profile.listed, bus, line), profile.total)
         self._offsets = _offsets(profile.columns)
-        self._total_read = self._read_of(profile.total)
 
     def counters(self):
         """Error counters since boot, as the health section has them."""
         return self.client.unit(self.unit).counters.as_list()
 
     async def snapshot(self, probe=False):
-        """Everything once. `probe`: the meter did not answer lately, so ask once, for the energy,
-        before the rest.
+        """Everything once. `probe`: the meter did not answer lately, so ask once and see.
+
+        The block of the energy total comes first: if even that gets no answer, nothing else is
+        asked; if another block gets none, the rest is asked once each.
         """
         snap = Snapshot(self._offsets[-1], self.clock.mono_ms())
-        first = True
-        for read in self._order(probe):
+        retries = 0 if probe else None
+        for number, read in enumerate(self.reads):
             try:
-                await self._fill(snap, read, 0 if probe and first else None, first)
+                await self._fill(snap, read, retries, number == 0)
+                retries = None if number == 0 else retries
             except ModbusError as error:
                 snap.status = snap.status or error.status
-                if isinstance(error, ModbusBusError):
-                    break
-                if isinstance(error, ModbusTimeout):
-                    if first:
+                if isinstance(error, (ModbusTimeout, ModbusBusError)):
+                    retries = 0
+                    if number == 0:
                         break
-                    probe = True
-            first = False
         if snap.status and snap.present:
             snap.flags |= PARTIAL
         return snap
@@ -82,7 +85,7 @@ class MeterReader:
         """
         snap.flags |= RETRIED
         try:
-            await self._fill(snap, self._total_read, None, False)
+            await self._fill(snap, self.reads[0], None, False)
         except ModbusError:
             pass  # the first value stays, flagged
 
@@ -148,23 +151,20 @@ class MeterReader:
             snap.words[at : at + length] = words[offset : offset + length]
             snap.present |= 1 << index
 
-    def _order(self, probe):
-        if not probe or self._total_read is None:
-            return self.reads
-        return (self._total_read,) + tuple(r for r in self.reads if r is not self._total_read)
-
-    def _read_of(self, column):
-        for read in self.reads:
-            if any(part[0] == column for part in read.parts):
-                return read
-        return None
-
     def _scale(self, column, setup):
         """Decimal exponent from the set-up registers, None if it is not known."""
         if column.scale_factor < 0:
             return 0
         words = _words(self.profile.setup[column.scale_factor], setup)
         return None if words is None else decode.scale_factor(words)
+
+
+def _total_first(reads, total):
+    """Turned round, not sorted: neighbours stay neighbours (see `profile_plan`)."""
+    for number, read in enumerate(reads):
+        if total in [part[0] for part in read.parts]:
+            return reads[number:] + reads[:number]
+    return reads
 
 
 def _offsets(columns):

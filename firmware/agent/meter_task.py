@@ -10,7 +10,6 @@ import asyncio
 from .errors import MeterError
 from .meter_watch import MeterWatch
 from .modbus.timing import Timing
-from .plausibility import RATED_POWER_W
 from .reading import Meter, Reading
 
 _MOST_EPOCHS = 32
@@ -34,7 +33,6 @@ class MeterTask:
         on_event,
         interval_s=60,
         next_sequence=1,
-        rated_power_w=RATED_POWER_W,
         lost_after=3,
         timing=None,
         check_in=None,
@@ -48,10 +46,7 @@ class MeterTask:
         _check_told_apart(readers)
         self._owners = []  # the watch of each entry of `meters`
         self._buses = _by_client(
-            [
-                MeterWatch(reader, clock, self._epoch, on_event, rated_power_w, lost_after)
-                for reader in readers
-            ]
+            [MeterWatch(reader, clock, self._epoch, on_event, lost_after) for reader in readers]
         )
         self._on_reading = on_reading
         self._on_meters = on_meters

@@ -14,7 +14,7 @@ itself.
 from . import log
 from .errors import ModbusError
 from .meter_reader import IMPLAUSIBLE
-from .plausibility import RATED_POWER_W, Baseline
+from .plausibility import Baseline
 
 METER_LOST, METER_FOUND, METER_CHANGED = 3, 4, 5  # event kinds, WIRE_FORMAT.md section 6
 PRESENT, LOST = "present", "lost"
@@ -27,9 +27,7 @@ class MeterWatch:
     detail)`.
     """
 
-    def __init__(
-        self, reader, clock, on_epoch, on_event, rated_power_w=RATED_POWER_W, lost_after=3
-    ):
+    def __init__(self, reader, clock, on_epoch, on_event, lost_after=3):
         self.reader = reader
         self.state = PRESENT
         self.index = None  # newest epoch in the table of meters
@@ -39,7 +37,7 @@ class MeterWatch:
         self._on_epoch = on_epoch
         self._on_event = on_event
         self._lost_after = lost_after
-        self._baseline = Baseline(rated_power_w)
+        self._baseline = Baseline(reader.rated_power_w)
         self._failures = 0
         self._unexpected = False
         self._known = False  # identity was read at least once

@@ -44,17 +44,18 @@ def _reader(meter, bus, client, profiles, clock):
     """What the configuration leaves open is as the meter's profile says."""
     loaded = profiles[meter["profile"]]
     own = loaded.bus
+    parity = bus["parity"] if meter["parity"] == "bus" else meter["parity"]
     line = Line(
-        bus["baud"] or own.baud,
-        own.parity if bus["parity"] == "profile" else bus["parity"],
-        bus["stop_bits"] or own.stop_bits,
+        meter["baud"] or bus["baud"] or own.baud,
+        own.parity if parity == "profile" else parity,
+        meter["stop_bits"] or bus["stop_bits"] or own.stop_bits,
     )
     lim = limits(
         first_byte_ms=bus["timeout_ms"] or own.timeout_ms,
         retries=bus["retries"],
         min_interval_ms=own.min_interval_ms,
     )
-    return MeterReader(client, meter["unit_id"], loaded, clock, line, lim)
+    return MeterReader(client, meter["unit_id"], loaded, clock, line, lim, meter["rated_power_w"])
 
 
 def _client(bus, open_uart, timing):

@@ -62,7 +62,7 @@ def sample(described, quantities=None):
 INTEGER = description(
     {
         "voltage_l1_v": register(0x00, "s32", order="CDAB", unit="V", exp10=-1),
-        "current_l1_a": register(0x0C, "s32", order="CDAB", unit="A", exp10=-3),
+        "current_l1_a": register(0x0A, "s32", order="CDAB", unit="A", exp10=-3),
         "power_w": register(0x28, "s32", order="CDAB", unit="W", exp10=-1),
         "energy_import_wh": register(0x34, "s32", order="CDAB", unit="kWh", exp10=-1, total=True),
     }

@@ -21,7 +21,7 @@ def put(key, value, section=None):
 class Loading(unittest.TestCase):
     def test_columns_are_sorted_and_complete(self):
         loaded = sample(INTEGER)
-        self.assertEqual([c.address for c in loaded.columns], [0, 0x0C, 0x28, 0x34])
+        self.assertEqual([c.address for c in loaded.columns], [0, 0x0A, 0x28, 0x34])
         self.assertEqual(loaded.total, 3)
         energy = loaded.columns[3]
         self.assertEqual((energy.name, energy.kind, energy.order), ("energy_import_wh", "s32", 1))
