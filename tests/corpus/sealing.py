@@ -1,4 +1,4 @@
-"""Seals a corpus by the firmware's own code: the 5000th batch of a chain, with all that one carries.
+"""Seals a corpus by the firmware's own code: the 5000th batch of a chain, nothing trimmed.
 
 Needs `firmware` on sys.path.
 """
@@ -8,6 +8,7 @@ from typing import Any
 
 from agent import cbor, sealer_gather, sealer_payload
 from agent.batch import encode_payload
+from agent.columns import encode_column, encode_integers, register_value
 from agent.keystore import Keystore, Mark, Origin
 from agent.reading import ALL_PRESENT, Context, Meter, Reading, pack
 from agent.signer import CONTENT_BATCH, KEY_CLASS_SIM, SoftwareSigner
@@ -105,9 +106,8 @@ def payload(node: dict[str, Any]) -> bytes:
 
 def sealed(node: dict[str, Any]) -> bytes:
     """The whole batch: envelope, payload, signature."""
-    content: bytes = SoftwareSigner(PRIVATE_32, KEY_CLASS_SIM).sign1(CONTENT_BATCH, payload(node))[
-        0
-    ]
+    signer = SoftwareSigner(PRIVATE_32, KEY_CLASS_SIM)
+    content: bytes = signer.sign1(CONTENT_BATCH, payload(node))[0]
     return content
 
 
@@ -128,8 +128,6 @@ def shares(node: dict[str, Any]) -> dict[str, int]:
     body = len(payload(node))
     meters = len(cbor.encode([m[:5] for m in context_of(node).meters]))
     columns = {}
-    from agent.columns import encode_column, encode_integers, register_value
-
     offset = 0
     for function, address, count, order in node["columns"]:
         words = [bytes.fromhex(r[2])[offset : offset + 2 * count] for r in node["readings"]]

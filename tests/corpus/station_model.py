@@ -1,8 +1,8 @@
 """A synthetic hour of an e-motorcycle charging station, second by second, in integers.
 
 Two session starts in the hour, idle consumption of a few watts before and between. Constant
-power that rises a little as the battery fills, then a taper; mains of 225 to 235 V that wanders and
-sags under load. Nothing here was measured. The same numbers on every Python.
+power that rises a little as the battery fills, then a taper; mains of 225 to 235 V that wanders
+and sags under load. Nothing here was measured. The same numbers on every Python.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The frozen corpus: what is committed is what the generator and the firmware give, and it is sound."""
+"""The frozen corpus is what the generator and the firmware give, and it is sound."""
 
 import json
 import struct
