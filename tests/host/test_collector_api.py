@@ -13,12 +13,12 @@ from meterseal.collector import body
 from meterseal.collector.app import create_app
 from meterseal.collector.database import Database
 from meterseal.collector.intake import Intake
-from meterseal.collector.opener import KeyOpener
 from meterseal.collector.receipt import MAX_ACKS, ReceiptSigner, load_or_create
 from meterseal.collector.records import Head
 from meterseal.collector.store import Store
 from meterseal.errors import EnvironmentProblem
 from meterseal.trust import parse_trust
+from meterseal.verify import signature_opener
 from support.fast_station import FastStation, trust_of
 
 SEQUENCE = {"content-type": "application/cbor-seq"}
@@ -46,7 +46,7 @@ def stations():
 def intake(tmp_path, stations):
     database = Database(f"sqlite:///{tmp_path}/c.sqlite")
     database.migrate()
-    opener = KeyOpener(parse_trust(trust_of(stations)).keys)
+    opener = signature_opener(parse_trust(trust_of(stations)))
     return Intake(CountingStore(database), opener, load_or_create(tmp_path / "receipt.key"))
 
 

@@ -7,10 +7,10 @@ import sqlite3
 import pytest
 from meterseal.collector.database import Database
 from meterseal.collector.ingest import MAX_STORED, judge, split_sequence
-from meterseal.collector.opener import KeyOpener
 from meterseal.collector.records import Upload
 from meterseal.collector.store import Store
 from meterseal.trust import parse_trust
+from meterseal.verify import signature_opener
 from support.fast_station import FastStation, trust_of
 
 
@@ -21,7 +21,7 @@ class Bench:
         self.database = Database(url)
         self.database.migrate()
         self.store = Store(self.database)
-        self.opener = KeyOpener(parse_trust(trust_of(stations)).keys)
+        self.opener = signature_opener(parse_trust(trust_of(stations)))
 
     def upload(self, *batches):
         """Upload of a body with these batches, judged."""

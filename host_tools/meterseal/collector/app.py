@@ -56,7 +56,7 @@ def _add_device_routes(app: FastAPI, intake: Intake) -> None:
     @app.post("/v1/batches", openapi_extra=_BODY, responses=refusals(408, 413, 415, 503))
     async def post_batches(request: Request) -> Response:
         """Take a batch or a CBOR sequence of batches; what is acknowledged is on disk."""
-        body = await read_body(request)
+        body = await read_body(request.headers.raw, request.receive)
         return Response(as_json(await intake.take(body)), media_type=_JSON)
 
     @app.get("/v1/head")

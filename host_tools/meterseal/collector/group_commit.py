@@ -8,6 +8,7 @@ import asyncio
 import logging
 import queue
 import threading
+import time
 from typing import Final, NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,6 +19,8 @@ from meterseal.collector.store import Store
 
 MAX_UPLOADS: Final = 1000
 MAX_BATCHES: Final = 4000
+LINGER_S: Final = 0.015
+"""How long a group waits for more when uploads come in company; one alone never waits."""
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -33,6 +36,7 @@ class GroupCommit:
         self._store = store
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
+        self._in_company = False
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
         self._thread.start()
 
@@ -53,12 +57,15 @@ class GroupCommit:
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
             group, ended = self._gather(first)
+            self._in_company = len(group) > 1
             self._commit(group)
             if ended:
                 return
 
     def _gather(self, first: _Waiting) -> tuple[list[_Waiting], bool]:
         """What waits by now, at most MAX_UPLOADS and about MAX_BATCHES."""
+        if self._in_company:
+            time.sleep(LINGER_S)
         group, batches = [first], len(first.upload.kept)
         while len(group) < MAX_UPLOADS and batches < MAX_BATCHES:
             try:

@@ -1,14 +1,16 @@
 """From the body of an upload to what is stored, and from heads to the answer (WIRE_FORMAT 10)."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from meterseal.collector.opener import Opener
 from meterseal.collector.records import Head, Kept, LostRange, Refused, Upload
 from meterseal.errors import VerificationError
 from meterseal.models import SealedBatch
 from meterseal.wire.envelope import batch_end
+
+Opener = Callable[[bytes], SealedBatch]
+"""Checks envelope, signature and schema of one batch; raises VerificationError."""
 
 MAX_STORED: Final = (1 << 63) - 1
 """Databases count to here; at one batch a second that is 290,000,000,000 years."""

@@ -6,8 +6,7 @@ import time
 from typing import Any, Final
 
 from meterseal.collector.group_commit import GroupCommit
-from meterseal.collector.ingest import answer, judge, split_sequence
-from meterseal.collector.opener import Opener
+from meterseal.collector.ingest import Opener, answer, judge, split_sequence
 from meterseal.collector.receipt import ReceiptSigner
 from meterseal.collector.records import Head, Upload
 from meterseal.collector.store import Store

@@ -29,6 +29,28 @@ def write_rows(
         _as_values(connection, names, rows, opening, end)
 
 
+def rows_in(
+    connection: Connection, table: Table, names: Sequence[str], key: str, values: list[bytes]
+) -> list[Row]:
+    """SELECT the columns `names` of rows whose column `key` is one of `values` (bytes)."""
+    opening = f"SELECT {', '.join(names)} FROM {table.name} WHERE {key}"
+    if connection.dialect.name == "postgresql":
+        statement, values = f"{opening} = ANY(%s::bytea[])", [values]  # type: ignore[list-item]
+    else:
+        padded = next(size for size in (1, 4, 16, 64, 256, 1024) if size >= len(values))
+        statement = f"{opening} IN ({', '.join('?' * padded)})"
+        values = values + values[-1:] * (padded - len(values))
+    found: list[Row] = execute(connection, statement, values).fetchall()
+    return found
+
+
+def execute(connection: Connection, statement: str, values: Sequence[Any]) -> Any:
+    """Run a statement of the driver's own on the transaction's cursor; the cursor."""
+    cursor = connection.connection.cursor()
+    cursor.execute(statement, values)
+    return cursor
+
+
 def _as_arrays(
     connection: Connection,
     table: Table,
@@ -41,7 +63,7 @@ def _as_arrays(
     types = [str(table.c[name].type.compile(connection.dialect)) for name in names]
     arrays = ", ".join(f"%s::{_POSTGRES_TYPES.get(kind, 'text')}[]" for kind in types)
     columns = tuple(list(column) for column in zip(*rows, strict=True))
-    connection.exec_driver_sql(f"{opening} SELECT * FROM unnest({arrays}) {end}", columns)
+    execute(connection, f"{opening} SELECT * FROM unnest({arrays}) {end}", columns)
 
 
 def _as_values(
@@ -54,5 +76,5 @@ def _as_values(
         count = next(size for size in _CHUNKS if size <= len(rows) - at)
         values = tuple(value for row in rows[at : at + count] for value in row)
         statement = f"{opening} VALUES {', '.join([one] * count)} {end}"
-        connection.exec_driver_sql(statement, values)
+        execute(connection, statement, values)
         at += count

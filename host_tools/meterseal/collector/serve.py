@@ -1,5 +1,6 @@
 """Runs the collector's interface with uvicorn behind TLS."""
 
+import gc
 import signal
 import socket
 from collections.abc import Callable
@@ -8,16 +9,17 @@ from types import FrameType
 from typing import Final, NamedTuple
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from meterseal.collector.app import create_app
 from meterseal.collector.database import Database
 from meterseal.collector.intake import Intake
-from meterseal.collector.opener import KeyOpener
 from meterseal.collector.receipt import load_or_create
 from meterseal.collector.store import Store
+from meterseal.collector.uploads import UploadsFirst
 from meterseal.errors import EnvironmentProblem
 from meterseal.trust import load_trust
+from meterseal.verify import signature_opener
 
 MAX_CONNECTIONS: Final = 4000
 """Of one worker; beyond it the answer is 503. Bounds the memory that clients can take."""
@@ -77,11 +79,12 @@ def prepare(settings: Settings) -> None:
     Database(settings.database_url).migrate()
 
 
-def build(settings: Settings) -> FastAPI:
+def build(settings: Settings) -> ASGIApp:
     """The interface of one worker."""
     store = Store(Database(settings.database_url))
-    opener = KeyOpener(load_trust(settings.trust).keys)
-    return create_app(Intake(store, opener, load_or_create(settings.data / "receipt.key")))
+    opener = signature_opener(load_trust(settings.trust))
+    intake = Intake(store, opener, load_or_create(settings.data / "receipt.key"))
+    return UploadsFirst(create_app(intake), intake)
 
 
 def serve_on(settings: Settings, listener: socket.socket, on_ready: Callable[[], None]) -> None:
@@ -92,6 +95,7 @@ def serve_on(settings: Settings, listener: socket.socket, on_ready: Callable[[],
         ssl_keyfile=str(settings.key),
         log_level="warning",
         access_log=False,
+        proxy_headers=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=3,
         limit_concurrency=MAX_CONNECTIONS,
@@ -99,6 +103,9 @@ def serve_on(settings: Settings, listener: socket.socket, on_ready: Callable[[],
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _no_more)  # uvicorn raises it once more after an orderly end
+    gc.collect()
+    gc.freeze()  # what is there now stays: the collector of garbage need not look at it again
+    gc.set_threshold(20_000, 20, 20)
     _Server(config, on_ready).run(sockets=[listener])
 
 

@@ -25,7 +25,7 @@ from meterseal.collector.records import (
     Refused,
     Upload,
 )
-from meterseal.collector.rows import Row, write_rows
+from meterseal.collector.rows import Row, rows_in, write_rows
 from meterseal.collector.schema import BATCHES, CHAINS, QUARANTINE
 
 PAGE: Final = 500
@@ -107,11 +107,10 @@ def _known_chains(connection: Connection, keys: list[ChainKey]) -> dict[ChainKey
     found = {}
     rest = iter(keys)
     while some := list(islice(rest, PAGE)):
-        wanted = {key for key in some}
-        query = select(*_COLUMNS).where(CHAINS.c.chain.in_([chain for _, chain in some]))
-        for row in connection.execute(query):
-            if (row.device, row.chain) in wanted:
-                found[row.device, row.chain] = Chain(*row)
+        wanted = set(some)
+        for row in rows_in(connection, CHAINS, CHAIN_COLUMNS, "chain", [key[1] for key in some]):
+            if (row[1], row[2]) in wanted:
+                found[row[1], row[2]] = Chain(*row)
     return found
 
 
