@@ -19,10 +19,11 @@ def identified(
     *,
     watch_s: int = 600,
     charging_s: int = CHARGING_S,
-    tried: Sequence[str] = (),
+    tried: Sequence[str | Profile] = (),
     base: int | None = None,
     at: int | None = None,
     setup: dict[str, int] | None = None,
+    start_energy_wh: int = 7000,
     **settings: object,
 ) -> Identification:
     """What `identify` finds out about a meter in the middle of a charge.
@@ -33,7 +34,7 @@ def identified(
     clock = HandClock()
     simulated = SimulatedMeter(
         _moved(PROFILES[name], base, at),
-        start_energy_wh=7000,
+        start_energy_wh=start_energy_wh,
         start_export_wh=11,
         clock_ms=clock,
         **settings,
@@ -45,7 +46,7 @@ def identified(
         result = identify_meter(
             link,
             simulated.unit_id,
-            [PROFILES[key] for key in tried or PROFILES],
+            [PROFILES[key] if isinstance(key, str) else key for key in tried or PROFILES],
             watch_s=watch_s,
             clock_s=lambda: clock.ms / 1000,
             sleep_s=lambda seconds: clock.advance_ms(round(1000 * seconds)),

@@ -78,11 +78,17 @@ def _power(values: Values) -> Iterator[Reason]:
     too_little = apparent_mva > _LEAST_APPARENT_MVA and abs(power_mw) < least_mw
     shown = f"power {power_mw / 1000:.1f} W, voltage times current {apparent_mva / 1000:.1f} VA"
     if too_much or too_little:
-        yield Reason("power-mismatch", shown + factor_text(power_mw, expected_mw), against=True)
+        yield Reason("power-mismatch", shown + _power_hint(power_mw, expected_mw), against=True)
     elif apparent_mva > _LEAST_APPARENT_MVA:
         yield Reason("power-fits", shown)
     else:
         yield Reason("power-unchecked", shown + ": too little to compare")
+
+
+def _power_hint(power_mw: int, expected_mw: int) -> str:
+    if expected_mw and 0.54 < abs(power_mw / expected_mw) < 0.62:
+        return ": a factor of 1.73, as if a line-to-line voltage were taken for a phase voltage"
+    return factor_text(power_mw, expected_mw)
 
 
 def apparent_power_mva(values: Values) -> int | None:
@@ -106,6 +112,4 @@ def factor_text(found: int, expected: int) -> str:
         for factor, way in ((10.0**exponent, "high"), (10.0**-exponent, "low")):
             if 0.7 * factor < ratio < 1.4 * factor:
                 return f": a factor of {10**exponent} too {way}, so the scale is wrong"
-    if 1.6 < ratio < 1.85:
-        return ": a factor of 1.73, as if a line-to-line voltage were taken for a phase voltage"
     return ""
