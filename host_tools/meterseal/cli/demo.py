@@ -46,4 +46,5 @@ def demo(
         verdict.forge(stage, narrator, batches)
         verdict.worth(narrator, energy_mwh)
     names = ("batches.cborseq", "trust.json", "device.pem")
-    console.print("\nKept: " + ", ".join(str(out / name) for name in names))
+    kept = ", ".join(str(out / name) for name in names)
+    console.print(f"\nKept for the next commands: {kept}", soft_wrap=True, highlight=False)

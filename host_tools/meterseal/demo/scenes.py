@@ -13,6 +13,7 @@ Say = Callable[[str], None]
 
 BEFORE_OUTAGE = 2
 SEALED_OFFLINE = 2
+READING_LINE = re.compile(r"^debug journal reading sequence=(\d+) ")
 SEALED_LINE = re.compile(r"^info seal sealed number=(\d+) ")
 
 
@@ -27,19 +28,13 @@ class Narrator:
     def scene(self, title: str) -> None:
         """A numbered heading."""
         self._scene += 1
-        self._console.print(f"\n[bold]{self._scene}. {title}[/bold]")
+        self._console.print(f"\n[bold]{self._scene}. {title}[/bold]", soft_wrap=True)
 
     def say(self, text: str) -> None:
         """One line with the seconds since the start."""
         elapsed_s = time.monotonic() - self._start_s
-        self._console.print(f"   [dim]{elapsed_s:5.1f} s[/dim]  {text}", highlight=False)
-
-
-def sealed_numbers(stage: Stage) -> list[int]:
-    """Numbers of the batches that the station says it sealed since the last call."""
-    assert stage.board is not None
-    matches = (SEALED_LINE.search(line) for line in stage.board.drain())
-    return [int(match.group(1)) for match in matches if match]
+        line = f"   [dim]{elapsed_s:5.1f} s[/dim]  {text}"
+        self._console.print(line, highlight=False, soft_wrap=True)
 
 
 class Watch:
@@ -48,18 +43,31 @@ class Watch:
     def __init__(self, stage: Stage, narrator: Narrator) -> None:
         self._stage = stage
         self._narrator = narrator
+        self._told = 0
+        self._journaled = 0
         self.sealed = 0
         self.acknowledged = 0
 
     def look(self, online: bool = True) -> None:
         """Say each batch that was sealed, and how far the collector has the chain."""
-        for number in sealed_numbers(self._stage):
-            self.sealed = number
-            waiting = "" if online else "  (no network: kept in flash)"
-            self._narrator.say(f"sealed batch {number}{waiting}")
+        assert self._stage.board is not None
+        for line in self._stage.board.drain():
+            if reading := READING_LINE.search(line):
+                self._journaled = int(reading.group(1))
+            if batch := SEALED_LINE.search(line):
+                self._say_sealed(int(batch.group(1)), online)
         if online and (head := self._stage.head_number()) > self.acknowledged:
             self.acknowledged = head
             self._narrator.say(f"[green]collector holds the chain up to batch {head}[/green]")
+
+    def _say_sealed(self, number: int, online: bool) -> None:
+        waiting = "" if online else "; no network: it waits in flash"
+        first, self._told = self._told + 1, self._journaled
+        self._narrator.say(
+            f"readings {first} to {self._journaled} are in the journal,"
+            f" batch {number} is sealed{waiting}"
+        )
+        self.sealed = number
 
 
 def seal_online(stage: Stage, narrator: Narrator, watch: Watch) -> None:

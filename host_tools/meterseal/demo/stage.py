@@ -13,7 +13,7 @@ import httpx
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from meterseal import pki, trust_keys, trust_write
+from meterseal import pki, trust_write
 from meterseal.demo.network import Cable
 from meterseal.demo.processes import Child, meterseal
 from meterseal.errors import EnvironmentProblem
@@ -47,6 +47,11 @@ class Stage:
         """The signed registry export that says whose key the station's is."""
         return self.out / "trust.json"
 
+    @property
+    def operator_file(self) -> Path:
+        """The operator's public key: the anchor, which must come from outside the trust file."""
+        return self.out / "operator.pem"
+
     def start_meter(self) -> str:
         """Start the simulated meter and return its serial device."""
         link = self.out / "meter0"
@@ -70,6 +75,7 @@ class Stage:
                 "poll_interval_s": 2,
             },
             "clock": {"ntp_host": ""},
+            "log_level": "debug",
         }
         station.create(self.station_dir, config | more, (self.out / "ca.der").read_bytes())
         self.identity = station.enrol(self.station_dir)
@@ -86,8 +92,7 @@ class Stage:
         point = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public_key)
         pem, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         (self.out / "device.pem").write_bytes(point.public_bytes(pem, form))
-        fingerprint = trust_keys.fingerprint(trust_keys.public_bytes(operator))
-        (self.out / "operator.fingerprint").write_text(fingerprint + "\n", encoding="ascii")
+        self.operator_file.write_bytes(operator.public_key().public_bytes(pem, form))
 
     def start_collector(self, port: int = 0) -> None:
         """Start the collector behind TLS: on `port`, or where the cable leads."""
