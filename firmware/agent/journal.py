@@ -127,25 +127,30 @@ class Journal:
         return min(self._cursor, tail) if self._cursor else tail
 
     def acknowledge(self, chain16, number, hash32):
-        """The collector holds the chain up to `number`; JournalAckError, nothing changed."""
+        """The collector holds the chain up to `number`: True if that was news.
+
+        Goes forward only, apart from what `resend_from` asked for. JournalAckError `ack-unknown`
+        or `ack-hash`: it does not match what is held, and nothing has changed.
+        """
         generation = self._reader.generation_of(chain16)
         found = self._reader.find(generation, number) if generation else None
-        if found is None:
-            raise _ack_error("ack-unknown", number, "a batch that is held", "none of that number")
-        batch, end = found
-        if batch.chain != chain16 or batch.hash != hash32:
-            raise _ack_error("ack-hash", number, "the hash of the batch", "another")
         key = (generation, number)
-        if self._cursor and key >= self._cursor:
-            self._cursor = (generation, number + 1)
-        if key > (self._state.acked_generation, self._state.acked_number):
-            self._writer.acknowledge(batch, end)
+        old = generation and key <= (self._state.acked_generation, self._state.acked_number)
+        if found is None and not old:
+            raise _ack_error("ack-unknown", number, "a batch that is held", "none of that number")
+        if found and found[0].hash != hash32:
+            raise _ack_error("ack-hash", number, "the hash of the batch", "another")
+        resent = self._cursor is not None and key >= self._cursor
+        if resent:
+            self._cursor = None if not old else (generation, number + 1)
+        if not old:
+            self._writer.acknowledge(*found)
+        return resent or not old
 
     @property
     def acknowledged(self):
         """Number of the present chain up to which it is acknowledged; 0 for none."""
-        state = self._state
-        return state.acked_number if state.acked_generation == state.generation else 0
+        return self._state.acknowledged_here()
 
     def resend_from(self, number):
         """Offer the present chain again from `number`, as far as it is still there."""

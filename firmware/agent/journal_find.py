@@ -145,7 +145,9 @@ class BatchReader:
             first, sequence = key[1], end_sequence
         if last and last.generation == state.generation and last.number + 1 >= first:
             first, sequence = last.number + 1, last.end_sequence
-        if first > number or state.lost.covers(first, number) or not state.lost.has_room():
+        if first > number or state.lost.covers(first, number):
+            return
+        if not state.lost.has_room(state.acknowledged_here()):
             return
         sequences = (min(sequence, end_sequence), end_sequence - 1)
         state.lost.add(Lost(first, number, REASON_UNREADABLE, last_hash, *sequences))

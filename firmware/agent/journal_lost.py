@@ -45,8 +45,14 @@ class LostList:
         """Whether one range holds first to last already."""
         return any(lost.first <= first and last <= lost.last for lost, _ in self._items)
 
-    def has_room(self):
-        """Whether an unreadable batch can be noted now; it is found again when there is room."""
+    def has_room(self, acknowledged):
+        """Whether an unreadable batch can be noted now; it is found again when there is room.
+
+        To make room, what was stated goes once the acknowledgement has passed the range itself:
+        the collector can only have passed the gap because it knows the statement.
+        """
+        if len(self._items) >= LIMIT - _RESERVED:
+            self._items = [x for x in self._items if not x[1] or x[0].last > acknowledged]
         return len(self._items) < LIMIT - _RESERVED
 
     def add(self, lost):

@@ -29,6 +29,8 @@ DATA = 18
 DATA_OVERHEAD = 4
 
 _LONG = 0x80
+_PEEK = 40  # bytes read at once: a whole reading of four values
+_SHORTEST = 4
 _KINDS = (CONTEXT, READING, ANCHOR, EVENT, ACK, STATE, BATCH, DATA)
 _ERASED = 0xFF
 
@@ -71,7 +73,9 @@ def _checksum(kind, frame, address):
 
 def load(flash, sector, epoch, offset):
     """(kind, payload, end offset) of the valid record at `offset`, or None; DATA: payload None."""
-    head = flash.read(sector, offset, 4) if offset + 4 <= SECTOR else b"\xff"
+    head = flash.read(sector, offset, min(_PEEK, SECTOR - offset))
+    if len(head) < _SHORTEST:
+        return None
     kind = head[0] & ~_LONG
     if kind not in _KINDS or head[0] == _ERASED:
         return None
@@ -82,9 +86,9 @@ def load(flash, sector, epoch, offset):
     end = offset + start + length + _crc_len(kind)
     if end > SECTOR:
         return None
-    frame = flash.read(sector, offset, end - offset)
+    frame = head if end - offset <= len(head) else flash.read(sector, offset, end - offset)
     body = start + length
-    if _checksum(kind, frame[:body], epoch * SECTOR + offset) != frame[body:]:
+    if _checksum(kind, frame[:body], epoch * SECTOR + offset) != frame[body : end - offset]:
         return None
     return kind, frame[start:body], end
 

@@ -41,12 +41,11 @@ def recover(records, batches, record_ring, state, bad):
     else:  # lost, or nothing yet: never before the mark, where it would count as sealed
         records.head = max(records.head, state.mark // SECTOR if state.mark else -1)
     other = batches.foreign + records.foreign
-    same_chain = state.acked_generation == state.generation
     return Recovery(
         state.chain if state.number else None,
         state.number,
         state.hash if state.number else None,
-        state.acked_number if same_chain else 0,
+        state.acknowledged_here(),
         state.end_sequence,
         not found[0] and other > 0,
         not found[0] and not found[1] and other == 0,

@@ -76,7 +76,7 @@ class Ring:
     # -- mount
 
     def scan(self):
-        """Read every sector's header, find the newest and the oldest epoch; (valid, other)."""
+        """Read every sector's header and find the newest epoch; the number of valid headers."""
         epochs = 0
         for index in range(self.count):
             header = self._flash.read(self._base + index, 0, HEADER)
@@ -84,12 +84,11 @@ class Ring:
             if epoch is None or epoch % self.count != index:
                 self.foreign += header != b"\xff" * HEADER
                 continue
-            self.oldest = epoch if not epochs else min(self.oldest, epoch)
             self.head = max(self.head, epoch)
             epochs += 1
         if epochs:
             self._probe()
-            self.oldest = max(self.oldest, self.head - self.count + 1)
+            self.oldest = max(0, self.head - self.count + 1)
         return epochs
 
     def _probe(self):

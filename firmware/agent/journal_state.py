@@ -113,6 +113,10 @@ class State:
         if generation == self.generation:
             self.lost.acknowledged(number)
 
+    def acknowledged_here(self):
+        """Number up to which the present chain is acknowledged; 0 for none of it."""
+        return self.acked_number if self.acked_generation == self.generation else 0
+
     def move_tail(self, generation, number, tail, sequence):
         """What stands before `tail` may be overwritten; the next batch expected is `number`."""
         self.tail_generation = generation

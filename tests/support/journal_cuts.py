@@ -18,10 +18,15 @@ _ERASES = ("kept", "blank", "mixed", "done")
 
 
 class Cuts:
-    """Cuts the power at every `every`-th operation; second cuts after every `second`-th cut."""
+    """Cuts at every `every`-th operation, eight times as often at and right after an erase.
+
+    `second`: every so many cuts, the power is cut again at each operation after it.
+    """
 
     def __init__(self, every=1, second=0, offset=0, prefixes=3):
         self.every = every
+        self._after_erase = 99
+        self._delicate = offset
         self.second = second
         self.operations = offset
         self.prefixes = prefixes
@@ -36,7 +41,12 @@ class Cuts:
 
     def _before(self, kind, sector, offset, data):
         self.operations += 1
-        if self.operations % self.every:
+        self._after_erase = 0 if kind == "erase" else self._after_erase + 1
+        if self._after_erase < 3:
+            self._delicate += 1
+            if self._delicate % (self.every // 8 + 1):
+                return
+        elif self.operations % self.every:
             return
         world = self._world
         for end in self._ends(kind, len(data)):

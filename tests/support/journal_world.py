@@ -157,3 +157,12 @@ def run(scenario, watch):
         if scenario.restart_every and step % scenario.restart_every == 3:
             world.mount()
     return world
+
+
+# Each fills both rings of a 64 KiB partition at least twice.
+SCENARIOS = (
+    Scenario("acknowledged", "stop", 16, 110, 12, (830, 960, 700), 2, False, 13, 1),
+    Scenario("never-acknowledged", "drop_oldest", 16, 110, 12, (830, 960, 700), 0, False, 13, 2),
+    Scenario("long-batches", "drop_oldest", 16, 40, 40, (5000, 12288, 300), 5, False, 7, 3),
+    Scenario("outages", "stop", 16, 75, 40, (2500, 700), 1, True, 11, 4),
+)
