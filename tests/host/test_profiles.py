@@ -210,3 +210,9 @@ def test_sunspec_meter_without_the_model_is_not_found() -> None:
 def test_only_sunspec_profiles_are_located() -> None:
     with pytest.raises(ProfileError, match="profile-not-sunspec"):
         locate(PROFILES["abb-b23"], lambda address, count: None)
+
+
+def test_the_readme_shows_this_table() -> None:
+    """If not: `meterseal profiles table --write README.md`."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert replaced(readme, markdown(PROFILES, DUMPS)) == readme

@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -32,7 +32,7 @@ Examples:
 
     meterseal profiles identify /dev/ttyUSB0
 
-    meterseal profiles identify /dev/ttyUSB0 --baud 9600 --parity E --unit-id 3 --watch-s 120
+    meterseal profiles identify COM5 --parity E --unit-id 3 --watch-s 120
 
     meterseal profiles identify 192.168.1.40:502 --json
 """
@@ -41,7 +41,9 @@ Examples:
 def identify(
     target: Annotated[str, typer.Argument(help="Serial port, or HOST:PORT.")],
     baud: Annotated[int | None, typer.Option(help="Only this rate.")] = None,
-    parity: Annotated[str | None, typer.Option(help="Only this parity: N, E or O.")] = None,
+    parity: Annotated[
+        Literal["N", "E", "O"] | None, typer.Option(help="Only this parity.")
+    ] = None,
     unit_id: Annotated[int | None, typer.Option(min=1, max=247, help="Only this id.")] = None,
     watch_s: Annotated[float, typer.Option(min=0, help="Watch the counter for so long.")] = 60,
     timeout_s: Annotated[float, typer.Option(help="Longest wait for an answer.")] = 1.0,

@@ -30,9 +30,9 @@ Examples:
 
     meterseal meter --profile schneider-iem3155 --tcp --port 1502 --speed 60
 
-    meterseal meter --profile eastron-sdm630@1 --profile eastron-sdm120@2 --json
+    meterseal meter --profile eastron-sdm630@1 --profile eastron-sdm120@2
 
-    meterseal meter --profile abb-b23 --fault crc:0.05 --fault swapped@60 --fault silence@90-120
+    meterseal meter --fault crc:0.05 --fault swapped@60 --json
 
 Faults: KIND (every answer), KIND:PROBABILITY, KIND#N (the Nth answer), KIND@FROM-UNTIL (seconds):
 """

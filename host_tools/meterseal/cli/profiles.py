@@ -174,7 +174,10 @@ def lint(
 
 def table(
     write: Annotated[
-        Path | None, typer.Option(help="Replace the table between the markers of this file.")
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="Replace the table between the markers of this file."
+        ),
     ] = None,
 ) -> None:
     """The table of meters."""

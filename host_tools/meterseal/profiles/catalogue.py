@@ -38,7 +38,7 @@ def find(directory: Path, name: str) -> Profile:
     if path.is_file():
         return load(path)
     known = sorted(entry.stem for entry in directory.glob("*.json"))
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]}?" if near else ""
     raise ProfileError(
         "profile-unknown",
