@@ -36,6 +36,7 @@ MAX_FILE_LEN: Final = 1 << 28
 _KEY_TYPES: Final = frozenset(("enrol", "revoke", "retire", "restart"))
 _OTHER_TYPES: Final = frozenset(
     ("calibrate", "countersign", "note", "relabel", "replace-device", "replace-meter", "rollover")
+    + ("calibration", "chain-restart", "meter-install", "meter-remove", "station")
 )
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 

@@ -12,6 +12,8 @@ from typing import NamedTuple
 from meterseal.errors import MethodologyError
 
 DAY_MS = 86_400_000
+LAST_DAY_MS = 253_370_000_000_000
+"""A moment in the year 9998: what never ends is shown as ending then."""
 
 
 class Period(NamedTuple):

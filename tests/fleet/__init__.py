@@ -1,0 +1,1 @@
+"""The example fleet: seals batches with an encoder of its own, imports nothing of the project."""
