@@ -1,7 +1,7 @@
-"""`make bench`: run every bench_*.py beside this file, print one table, write build/bench.json (flat).
+"""`make bench`: run every bench_*.py beside this file, print one table, write build/bench.json.
 
-Each module has `figures() -> dict[str, float]`. Figures are ratios or exact counts taken in one run, so that they
-mean the same on a noisy machine; `AIMS` says which way is better and how far the project wants to get.
+Each module has `figures() -> dict[str, float]`. Figures are ratios or exact counts taken in one
+run, so that they mean the same on a noisy machine; `AIMS` says how far the project wants to get.
 """
 
 import importlib.util

@@ -1,4 +1,4 @@
-"""AMS-III.C option with metered energy against the project's golden figures (illustrative inputs)."""
+"""AMS-III.C with metered energy against the golden figures (illustrative inputs)."""
 
 from dataclasses import replace
 from fractions import Fraction
