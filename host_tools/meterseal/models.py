@@ -11,6 +11,9 @@ from typing import Any, Final, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from meterseal.wire.cbor import decode_map
+from meterseal.wire.packed import Packed
+
 U64Array = NDArray[np.uint64]
 
 KEY_CLASSES: Final = ("sim", "software", "secure-element")
@@ -126,7 +129,10 @@ class Group(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """Payload of a batch whose schema is right; `groups` are still packed lists (columns.py)."""
+    """Payload of a batch whose schema is right.
+
+    `groups` are still packed (columns.py), `health_item` may be: `health` is the map.
+    """
 
     chain: bytes
     number: int
@@ -140,13 +146,19 @@ class Contents(NamedTuple):
     config_hash: bytes
     key_class: int
     meters: tuple[Meter, ...]
-    groups: tuple[list[Any], ...]
+    groups: tuple[Packed, ...]
     events: tuple[Event, ...]
     lost: tuple[Lost, ...]
-    health: dict[int, Any]
+    health_item: dict[int, Any] | bytes
     genesis: dict[int, Any] | None
     extra: dict[int, Any]
     """Keys 18 and above: ocmf, receipt, rollover, nonces, tenant, and what nobody knows yet."""
+
+    @property
+    def health(self) -> dict[int, Any]:
+        """Section 8."""
+        item = self.health_item
+        return decode_map(item) if isinstance(item, bytes) else item
 
     @property
     def next_sequence(self) -> int:

@@ -56,7 +56,7 @@ class TrustedKey:
     restarts: frozenset[bytes] = frozenset()
     """Chain ids of the restarts that the operator recorded."""
 
-    @property
+    @cached_property
     def thumbprint(self) -> bytes:
         """COSE Key Thumbprint, 32 bytes."""
         return thumbprint(self.public_key)

@@ -6,7 +6,7 @@ batch = verifier.verify(raw)      # a VerifiedBatch, or a VerificationError is r
 
 from meterseal.models import Finding, SealedBatch, VerifiedBatch
 from meterseal.verify.clock import BootClock, Bounds
-from meterseal.verify.keys import signature_opener
+from meterseal.verify.opener import Opener, signature_opener
 from meterseal.verify.policy import (
     AllOf,
     AnyOf,
@@ -28,6 +28,7 @@ __all__ = [
     "BootClock",
     "Bounds",
     "Finding",
+    "Opener",
     "Policy",
     "Refuse",
     "RequireAnchored",

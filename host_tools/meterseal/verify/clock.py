@@ -104,9 +104,9 @@ class Timeline:
     def clock(self, boot: int, more: tuple[Anchor, ...] = ()) -> BootClock:
         """What is known of a boot's clock, with `more` anchors; later batches may tell more."""
         known = self.boots.get(boot, ())
-        new = [anchor for anchor in more if anchor.boot == boot and anchor not in known]
-        if new:
-            return BootClock(boot, tuple(sorted((*known, *new), key=_by_time)))
+        for anchor in more:
+            if anchor.boot == boot:
+                known = _with(known, anchor)
         if known:
             return BootClock(boot, known)
         before = max((one for one in self.boots if one < boot), default=None)
@@ -138,13 +138,21 @@ class Timeline:
     def accept(self, anchors: tuple[Anchor, ...]) -> None:
         """Take anchors in; they ascend by boot and time."""
         for anchor in anchors:
-            known = self.boots.get(anchor.boot, ())
-            if anchor in known:
-                continue
-            known = tuple(sorted((*known, anchor), key=_by_time))
-            self.boots[anchor.boot] = known[:1] + known[1:][-_KEPT_ANCHORS:]
+            known = _with(self.boots.get(anchor.boot, ()), anchor)
+            if len(known) > _KEPT_ANCHORS:
+                known = known[:1] + known[2:]
+            self.boots[anchor.boot] = known
         while len(self.boots) > _KEPT_BOOTS:
             del self.boots[min(self.boots)]
+
+
+def _with(known: tuple[Anchor, ...], anchor: Anchor) -> tuple[Anchor, ...]:
+    """Anchors of a boot by time, each once."""
+    if not known or anchor.mono_ms > known[-1].mono_ms:
+        return (*known, anchor)
+    if anchor in known:
+        return known
+    return tuple(sorted((*known, anchor), key=_by_time))
 
 
 def _by_time(anchor: Anchor) -> int:

@@ -1,46 +1,9 @@
-"""Checks of the key: is it known, is the signature its own, may it still be used."""
+"""Findings about a key: who vouches for it, what class it has, may it still be used."""
 
-from collections.abc import Callable
-
-from meterseal.errors import BadSignature, UnknownKey
-from meterseal.models import KEY_CLASSES, Contents, Finding, SealedBatch
+from meterseal.models import KEY_CLASSES, Contents, Finding
 from meterseal.trust import Trust, TrustedKey
-from meterseal.trust_keys import verify_digest
 from meterseal.verify.clock import UNBOUNDED_UNIX_MS, Timeline
 from meterseal.verify.findings import finding
-from meterseal.wire.envelope import Envelope, open_envelope
-from meterseal.wire.fast import PayloadReader
-
-
-def check_signature(envelope: Envelope, trust: Trust) -> TrustedKey:
-    """The key that signed.
-
-    Raises UnknownKey `key-unknown`, BadSignature `signature-invalid`.
-    """
-    key = trust.keys.get(envelope.kid)
-    if key is None:
-        text = f"expected a device of the trust file, found {envelope.kid.hex()}"
-        raise UnknownKey("key-unknown", text)
-    if not verify_digest(key.loaded, envelope.digest, envelope.signature):
-        text = f"expected a signature by {envelope.kid.hex()}, found one that does not verify"
-        raise BadSignature("signature-invalid", text)
-    return key
-
-
-def signature_opener(trust: Trust) -> Callable[[bytes], SealedBatch]:
-    """A function that checks envelope, signature and schema of one batch, and nothing else.
-
-    It does not decode readings and knows no chain: enough to store a batch, not to believe it.
-    Raises VerificationError with the codes of WIRE_FORMAT section 11.
-    """
-    reader = PayloadReader()
-
-    def open_batch(raw: bytes) -> SealedBatch:
-        envelope = open_envelope(raw)
-        check_signature(envelope, trust)
-        return SealedBatch(raw, envelope.kid, envelope.digest, reader.read(envelope.payload))
-
-    return open_batch
 
 
 def standing_findings(key: TrustedKey, trust: Trust, contents: Contents) -> tuple[Finding, ...]:

@@ -5,9 +5,10 @@ which those in the middle are missing is counted apart: whether it earns credit 
 profile to say.
 """
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 from meterseal.models import Column, Contents, Finding, Group, Meter
 from meterseal.verify.findings import finding
@@ -18,20 +19,20 @@ MAX_POWER_W: Final = 1_000_000
 
 _MS_PER_H: Final = 3_600_000
 _TICK_MS: Final = 100
-_IMPLAUSIBLE_FLAG: Final = 2
+_SLACK_WH: Final = 1000.0
+"""Coarse registers move in steps of up to this."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """The newest reading of a total: its rank (totals.py), and when in which boot."""
+class Mark(NamedTuple):
+    """A reading of a total: its rank and about its energy (totals.py), and when in which boot."""
 
     rank: int
+    wh: float
     boot: int
     t_100ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class MeterState:
+class MeterState(NamedTuple):
     """A meter as the chain last had it. Energies in mWh, exact."""
 
     meter: Meter
@@ -117,28 +118,27 @@ def _follow(
     if not ranks:
         return state
     last = state.last
-    marks = (
-        Mark(ranks[0], group.boot, int(group.t_100ms[rows[0]])),
-        Mark(ranks[-1], group.boot, int(group.t_100ms[rows[-1]])),
-    )
-    if (last is not None and ranks[0] < last.rank) or _falls(ranks):
-        unit = state.meter.unit
-        text = f"unit {unit}: the energy register went down, with the same meter"
+    start = _mark(group, total, ranks[0], rows[0])
+    end = _mark(group, total, ranks[-1], rows[-1])
+    if (last is not None and start.rank < last.rank) or _falls(ranks):
+        text = f"unit {state.meter.unit}: the energy register went down, with the same meter"
         found.append(finding("register-backward", text, number))
-        return replace(_close(state, total, state.meter), last=marks[1], segment=ranks[-1])
-    for before, after in ((last, marks[0]), marks):
-        if before is not None and _too_fast(before, after, total):
-            text = f"unit {state.meter.unit}: more than {MAX_POWER_W // 1000} kW on average"
-            found.append(finding("register-implausible", text, number))
-            break
+        return _close(state, total, state.meter)._replace(last=end, segment=end.rank)
+    if _too_fast(start, end) or (last is not None and _too_fast(last, start)):
+        text = f"unit {state.meter.unit}: more than {MAX_POWER_W // 1000} kW on average"
+        found.append(finding("register-implausible", text, number))
     across = state.across_gaps_mwh
     if gap and last is not None:
-        across += (total.exact_mwh(ranks[0]) or 0) - (total.exact_mwh(last.rank) or 0)
-    segment = ranks[0] if state.segment is None else state.segment
-    return MeterState(state.meter, marks[1], segment, state.closed_mwh, across)
+        across += (total.exact_mwh(start.rank) or 0) - (total.exact_mwh(last.rank) or 0)
+    segment = start.rank if state.segment is None else state.segment
+    return MeterState(state.meter, end, segment, state.closed_mwh, across)
 
 
-def _ranks(column: Column, total: Total) -> tuple[list[int], list[int]]:
+def _mark(group: Group, total: Total, rank: int, row: int) -> Mark:
+    return Mark(rank, total.wh(rank), group.boot, int(group.t_100ms[row]))
+
+
+def _ranks(column: Column, total: Total) -> tuple[Sequence[int], Sequence[int]]:
     """Ranks of the values that the meter had, and which readings they belong to.
 
     Nearly always the last value has a rank, the values ascend and the order is the profile's: then
@@ -146,11 +146,10 @@ def _ranks(column: Column, total: Total) -> tuple[list[int], list[int]]:
     """
     values = column.values
     rows = range(len(values)) if column.rows is None else column.rows.tolist()
-    first, last = int(values[0]), int(values[-1])
     if bool((values[1:] >= values[:-1]).all()):
-        ends = total.rank(first, column.order), total.rank(last, column.order)
-        if ends == (first, last):
-            return [first, last], [rows[0], rows[-1]]
+        ends = int(values[0]), int(values[-1])
+        if (total.rank(ends[0], column.order), total.rank(ends[1], column.order)) == ends:
+            return ends, (rows[0], rows[-1])
     found = [
         (rank, row)
         for value, row in zip(values.tolist(), rows, strict=True)
@@ -159,16 +158,17 @@ def _ranks(column: Column, total: Total) -> tuple[list[int], list[int]]:
     return [rank for rank, _ in found], [row for _, row in found]
 
 
-def _falls(ranks: list[int]) -> bool:
+def _falls(ranks: Sequence[int]) -> bool:
+    if len(ranks) == 2:
+        return ranks[1] < ranks[0]
     return any(after < before for before, after in pairwise(ranks))
 
 
-def _too_fast(before: Mark, after: Mark, total: Total) -> bool:
+def _too_fast(before: Mark, after: Mark) -> bool:
     if before.boot != after.boot:
         return False
-    passed_ms = (after.t_100ms - before.t_100ms + 1) * _TICK_MS
-    wh = total.wh(after.rank) - total.wh(before.rank)
-    return wh * _MS_PER_H > MAX_POWER_W * max(passed_ms, _TICK_MS) + _MS_PER_H
+    passed_ms = max(after.t_100ms - before.t_100ms + 1, 1) * _TICK_MS
+    return (after.wh - before.wh - _SLACK_WH) * _MS_PER_H > MAX_POWER_W * passed_ms
 
 
 def _changed(before: Meter, after: Meter, contents: Contents) -> Finding:

@@ -153,7 +153,7 @@ def _meter(state: MeterState) -> Json:
         "unit": meter.unit,
         "identity": [[one.function, one.address, one.words.hex()] for one in meter.identity],
         "setup": [[one.function, one.address, one.words.hex()] for one in meter.setup],
-        "last": None if last is None else [last.rank, last.boot, last.t_100ms],
+        "last": None if last is None else list(last),
         "segment": state.segment,
         "closed_mwh": state.closed_mwh,
         "across_gaps_mwh": state.across_gaps_mwh,
@@ -171,7 +171,7 @@ def _load_meter(item: Json) -> MeterState:
     last = item["last"]
     return MeterState(
         meter,
-        None if last is None else Mark(*map(int, last)),
+        None if last is None else Mark(int(last[0]), float(last[1]), int(last[2]), int(last[3])),
         item["segment"],
         int(item["closed_mwh"]),
         int(item["across_gaps_mwh"]),

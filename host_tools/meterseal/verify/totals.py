@@ -5,9 +5,7 @@ A profile is found by the SHA-256 that the batch names; the reading stays eviden
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -28,16 +26,8 @@ class Total(Protocol):
     """
 
     @property
-    def function(self) -> int:
-        """Modbus function code."""
-
-    @property
-    def address(self) -> int:
-        """Address of the first register."""
-
-    @property
-    def count(self) -> int:
-        """Number of registers."""
+    def place(self) -> tuple[int, int, int]:
+        """Function, address and count of its column."""
 
     def rank(self, value: int, order: int) -> int | None:
         """Order of a column's value; values of equal order are the same energy."""
@@ -56,68 +46,50 @@ class Totals(Protocol):
         """None if the profile is not known here."""
 
 
-@dataclass(frozen=True)
 class ProfileTotal:
     """The total of a profile, for a meter with the scale factor in its setup registers."""
 
-    register: Register
-    scale_factor: int | None
-
-    @property
-    def function(self) -> int:
-        """Modbus function code."""
-        return self.register.function
-
-    @property
-    def address(self) -> int:
-        """Address of the first register."""
-        return self.register.address
-
-    @property
-    def count(self) -> int:
-        """Number of registers."""
-        return self.register.count
-
-    @cached_property
-    def _order(self) -> int:
-        reverse_words, swap_bytes = ORDERS[self.register.order]
-        return reverse_words | swap_bytes << 1
-
-    @cached_property
-    def _highest(self) -> int:
-        """The greatest raw value that is a count: no sign, no NaN."""
-        bits = 16 * self.count
-        if self.register.type in FLOAT_TYPES:
-            return 0x7F7FFFFF if bits == 32 else 0x7FEFFFFFFFFFFFFF
-        return (1 << bits - (self.register.type in SIGNED_TYPES)) - 1
+    def __init__(self, register: Register, scale_factor: int | None) -> None:
+        self.place = register.function, register.address, register.count
+        self.register = register
+        self.scale_factor = scale_factor
+        reverse_words, swap_bytes = ORDERS[register.order]
+        self.order = reverse_words | swap_bytes << 1
+        self._highest = _highest(register)
+        self._not_available = frozenset(register.not_available)
+        form = _FLOAT_FORMS.get(register.type)
+        self._unpack = None if form is None else struct.Struct(form).unpack
+        assert register.unit is not None  # the total has one: the profile's schema
+        exponent = register.exp10 + UNITS[register.unit][1] + (scale_factor or 0)
+        self._factor = float(Fraction(10) ** exponent)
 
     def rank(self, value: int, order: int) -> int | None:
         """The raw value: patterns of positive floats ascend as the floats do (IEEE 754)."""
-        if order != self._order:
-            as_sent = int.from_bytes(undo_order(value, self.count, order), "big")
-            value = int.from_bytes(undo_order(as_sent, self.count, self._order), "big")
-        if value > self._highest or value in self.register.not_available:
-            return None
-        return value
+        if order != self.order:
+            count = self.place[2]
+            as_sent = int.from_bytes(undo_order(value, count, order), "big")
+            value = int.from_bytes(undo_order(as_sent, count, self.order), "big")
+        return None if value > self._highest or value in self._not_available else value
 
     def wh(self, rank: int) -> float:
         """About the energy in Wh."""
-        form = _FLOAT_FORMS.get(self.register.type)
-        number = float(rank)
-        if form:
-            number = struct.unpack(form, rank.to_bytes(2 * self.count, "big"))[0]
+        if self._unpack is None:
+            return rank * self._factor
+        number: float = self._unpack(rank.to_bytes(2 * self.place[2], "big"))[0]
         return number * self._factor
-
-    @cached_property
-    def _factor(self) -> float:
-        assert self.register.unit is not None  # the total has one: the profile's schema
-        exponent = self.register.exp10 + UNITS[self.register.unit][1] + (self.scale_factor or 0)
-        return float(Fraction(10) ** exponent)
 
     def exact_mwh(self, rank: int) -> int | None:
         """The energy in mWh."""
-        data = undo_order(rank, self.count, self._order)
+        data = undo_order(rank, self.place[2], self.order)
         return decode(self.register, words_of(data), self.scale_factor)
+
+
+def _highest(register: Register) -> int:
+    """The greatest raw value that is a count: no sign, no NaN, no infinity."""
+    bits = 16 * register.count
+    if register.type in FLOAT_TYPES:
+        return 0x7F7FFFFF if bits == 32 else 0x7FEFFFFFFFFFFFFF
+    return (1 << bits - (register.type in SIGNED_TYPES)) - 1
 
 
 class ProfileTotals:
@@ -168,5 +140,8 @@ def _setup_words(meter: Meter, register: Register) -> list[int] | None:
 
 def total_column(total: Total, columns: tuple[Column, ...]) -> Column | None:
     """The column that holds the total."""
-    wanted = total.function, total.address, total.count
-    return next((column for column in columns if column[:3] == wanted), None)
+    function, address, count = total.place
+    for column in columns:
+        if column.address == address and column.function == function and column.count == count:
+            return column
+    return None

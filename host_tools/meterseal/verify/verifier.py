@@ -20,7 +20,8 @@ from meterseal.verify.chain import HISTORY, IN_ORDER, REPLAY, ChainState
 from meterseal.verify.clock import BootClock
 from meterseal.verify.device import DeviceState
 from meterseal.verify.findings import finding
-from meterseal.verify.keys import signature_opener, standing_findings, validity_findings
+from meterseal.verify.keys import standing_findings, validity_findings
+from meterseal.verify.opener import Opener
 from meterseal.verify.policy import Policy
 from meterseal.verify.totals import ProfileTotals, Totals
 from meterseal.wire.columns import check_sequences, decode_groups, decode_readings
@@ -64,7 +65,7 @@ class Verifier:
         self._policy = policy
         self._now_unix_ms = now_unix_ms or (lambda: time.time_ns() // 1_000_000)
         self._history_len = history_len
-        self._open = signature_opener(trust)
+        self._opener = Opener(trust)
         self._standing: dict[tuple[bytes, int], tuple[Finding, ...]] = {}
 
     def authenticate(self, raw: bytes) -> SealedBatch:
@@ -72,21 +73,29 @@ class Verifier:
 
         Raises MalformedBatch, BadSignature, UnknownKey.
         """
-        return self._open(raw)
+        return self._opener.open(raw)
+
+    def authenticate_each(
+        self, batches: Iterable[bytes]
+    ) -> Iterator[SealedBatch | VerificationError]:
+        """The same for every batch of a stream, in order; a refusal is given, not raised."""
+        source = iter(batches)
+        while together := list(islice(source, _TOGETHER)):
+            yield from self._opener.open_all(together)
 
     def verify(self, raw: bytes) -> VerifiedBatch:
         """All steps.
 
         Raises MalformedBatch, BadSignature, UnknownKey, PolicyRefused; then nothing has changed.
         """
-        sealed = self._open(raw)
+        sealed = self._opener.open(raw)
         return self._judge(sealed, decode_readings(sealed.contents))
 
     def verify_each(self, batches: Iterable[bytes]) -> Iterator[Verdict]:
         """A verdict for every batch of a stream, in order; none stands in the way of the next."""
         source = iter(batches)
         while together := list(islice(source, _TOGETHER)):
-            opened = [self._try_open(raw) for raw in together]
+            opened = self._opener.open_all(together)
             decoded = iter(_decode([one for one in opened if isinstance(one, SealedBatch)]))
             for raw, one in zip(together, opened, strict=True):
                 if isinstance(one, SealedBatch):
@@ -96,7 +105,7 @@ class Verifier:
 
     def _try_open(self, raw: bytes) -> SealedBatch | VerificationError:
         try:
-            return self._open(raw)
+            return self._opener.open(raw)
         except VerificationError as refusal:
             return refusal
 
@@ -116,13 +125,15 @@ class Verifier:
         found = list(self._standing_findings(sealed))
         found += validity_findings(key, device.timeline, contents)
         chain = device.chains.get(contents.chain)
+        strange = False
         if chain is None:
             found += device.examine_chain(contents, key)
+            strange = any(one.code == "chain-mismatch" for one in found)
             chain = ChainState(sealed.kid, contents.chain, history_len=self._history_len)
         place = chain.place(sealed)
         found += links.examine(chain, sealed, place)
         clocks = self._clocks(device, sealed, groups, found)
-        in_order = place in IN_ORDER and not any(one.code == "chain-mismatch" for one in found)
+        in_order = place in IN_ORDER and not strange
         states = self._meters(device, sealed, groups, chain, in_order, found)
         batch = VerifiedBatch(
             sealed=sealed,

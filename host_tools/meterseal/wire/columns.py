@@ -5,20 +5,18 @@ every residual is cut out of a 64-bit window. Arithmetic is modulo 2^64, then mo
 each column, which divides it: exact for every width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Final, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from meterseal.errors import MalformedBatch
 from meterseal.models import Column, Contents, Group, U64Array
+from meterseal.wire.packed import Packed, Series
 
 MAX_READINGS: Final = 1024
-
-Series: TypeAlias = tuple[int, int, int, int, int, bytes, list[int]]
-"""m packed integers modulo 2^bits: (bits, m, first, base, width, packed, patches)."""
 
 _U64_MAX: Final = (1 << 64) - 1
 _NO_READINGS: Final = np.zeros(0, np.uint64)
@@ -42,8 +40,9 @@ def decode_readings(contents: Contents) -> tuple[Group, ...]:
 def check_sequences(contents: Contents, groups: Sequence[Group]) -> None:
     """Raises MalformedBatch `sequence-mismatch` unless the groups hold just the stated range."""
     first = contents.first_sequence
-    if len(groups) == 1 and is_run(contents.groups[0][3]):
-        right = int(groups[0].sequence[0]) == first  # the schema compared the number of readings
+    if len(groups) == 1:  # the numbers ascend, and the schema counted them
+        ends = int(groups[0].sequence[0]), int(groups[0].sequence[-1])
+        right = ends == (first, contents.next_sequence - 1)
     else:
         found = np.sort(np.concatenate([group.sequence for group in groups] or [_NO_READINGS]))
         expected = np.arange(contents.count, dtype=np.uint64) + np.uint64(first)
@@ -53,44 +52,50 @@ def check_sequences(contents: Contents, groups: Sequence[Group]) -> None:
         raise MalformedBatch("sequence-mismatch", text)
 
 
-def decode_groups(groups: Sequence[list[Any]]) -> list[Group]:
+def decode_groups(groups: Sequence[Packed]) -> list[Group]:
     """The readings of groups that passed the schema, in the same order.
 
     Raises MalformedBatch `column-range`, `column-length`, `column-padding`, `column-patch`,
     `field-order` (patches), `sequence-mismatch` (not ascending).
     """
     by_length: dict[int, list[Series]] = {}
-    for _, _, n, sequence, time, _, columns in groups:
-        series = by_length.setdefault(n, [])
-        series.append((64, n, *sequence))
-        series.append((64, n, *time))
-        series += [(c[2] << 4, n - len(c[9]), *c[4:9]) for c in columns]
+    evenly = []
+    for group in groups:
+        series = group.series()
+        by_length.setdefault(group.n, []).extend(series)
+        evenly.append(_ascends(series[0]))
     rows = {n: iter(unpack(series, n)) for n, series in by_length.items()}
-    return [_group(group, rows[group[2]]) for group in groups]
-
-
-def is_run(sequence: list[Any]) -> bool:
-    """Whether each packed sequence number is the one before plus 1, as nearly always."""
-    return bool(sequence[1] == 1 and sequence[2] == 0 and not sequence[4])
-
-
-def _group(group: list[Any], rows: Any) -> Group:
-    meter, boot, n, sequence, _, quality, columns = group
-    sequences, times = next(rows), next(rows)
-    if not is_run(sequence) and not bool((sequences[1:] > sequences[:-1]).all()):
-        raise MalformedBatch("sequence-mismatch", "expected ascending sequence numbers in a group")
-    status, flags = _quality(n, quality) if quality else (_all_ok(n), _all_ok(n))
-    found = [
-        Column(c[0], c[1], c[2], c[3], next(rows), None) if not c[9] else _gappy(c, n, next(rows))
-        for c in columns
+    return [
+        _group(group, rows[group.n], ascends)
+        for group, ascends in zip(groups, evenly, strict=True)
     ]
-    return Group(meter, boot, sequences, times, status, flags, tuple(found))
 
 
-def _gappy(column: list[Any], n: int, values: U64Array) -> Column:
-    rows = np.delete(np.arange(n), column[9])
+def _ascends(sequence: Series) -> bool:
+    """Whether packed sequence numbers ascend at sight: one step, no overflow. As nearly always."""
+    _, m, first, base, width, _, patches = sequence
+    return base > 0 and not width and not patches and first + base * (m - 1) <= _U64_MAX
+
+
+def _group(group: Packed, rows: Iterator[U64Array], ascends: bool) -> Group:
+    sequence, time = next(rows), next(rows)
+    if not ascends and not bool((sequence[1:] > sequence[:-1]).all()):
+        raise MalformedBatch("sequence-mismatch", "expected ascending sequence numbers in a group")
+    n = group.n
+    status, flags = _quality(n, group.quality) if group.quality else (_all_ok(n), _all_ok(n))
+    columns = [
+        _gappy(register, absent, n, next(rows))
+        if absent
+        else Column._make((*register, next(rows), None))
+        for register, absent in zip(group.registers, group.absents, strict=True)
+    ]
+    return Group(group.meter, group.boot, sequence, time, status, flags, tuple(columns))
+
+
+def _gappy(register: list[int], absent: list[int], n: int, values: U64Array) -> Column:
+    rows = np.delete(np.arange(n), absent)
     rows.flags.writeable = False
-    return Column(column[0], column[1], column[2], column[3], values[: len(rows)], rows)
+    return Column._make((*register, values[: len(rows)], rows))
 
 
 def _quality(n: int, quality: list[list[int]]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

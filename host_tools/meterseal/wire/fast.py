@@ -1,17 +1,19 @@
 """Reads payloads in the form that stations nearly always send, several times as fast as the rest.
 
 The strict form of every head (RFC 8949 section 4.2.1), types and ranges are one regular expression
-for each run of members. Whatever does not match, right or wrong, is left to the general decoder
-(cbor.py, schema.py), which alone decides what is refused and why. Tests feed both the same payloads.
+for each run of members; numbers are converted when somebody asks for them. Whatever does not
+match, right or wrong, is left to the general decoder (cbor.py, schema.py), which alone decides
+what is refused and why; tests compare the two.
 """
 
 import re
 import struct
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from meterseal.errors import MalformedBatch
 from meterseal.models import Anchor, Contents
 from meterseal.wire import cbor, records, schema
+from meterseal.wire.packed import Series
 
 _UINT: Final = (
     rb"(?:[\x00-\x17]|\x18[\x18-\xff]|\x19[\x01-\xff].|\x1a(?!\0\0).{4}|\x1b(?!\0{4}).{8})"
@@ -46,15 +48,17 @@ _OPENING: Final = _pattern(
 _ANCHOR: Final = _pattern(rb"\x85(<U>)(<U>)(<U>)([\x01-\x06])(<U>)").match
 # A group whose sequence numbers are evenly spaced; up to the packed bytes of its times.
 _GROUP: Final = _pattern(
-    rb"\x87(<U>)(<U>)(<U>)\x85(<U>)(<I>)\x00\x40\x80\x85(<U>)(<I>)(<W>)(<B>)"
+    rb"\x87(<U>)(<U>)(<U>)\x85(<U>)(<U>)\x00\x40\x80\x85(<U>)(<I>)(<W>)(<B>)"
 ).match
 _COLUMN: Final = _pattern(rb"\x8a([\x03\x04]<A>[\x01-\x04][\x00-\x03])(<U>)(<I>)(<W>)(<B>)").match
 _REGISTER: Final = _pattern(rb"(.)(<A>)(.)(.)").fullmatch
-_HEALTH_BEFORE: Final = _pattern(
-    rb"\x10([\xa0-\xa9])(?:\x00(<U>))?(?:\x01(<U>))?(?:\x02(<U>))?"
-).match
-_HEALTH_BEHIND: Final = _pattern(
-    rb"(?:\x04(<I>))?(?:\x05(<U>))?(?:\x06(<U>))?(?:\x07(<U>))?(?:\x08(<U>))?"
+# First byte of an array -> pattern of so many unsigned integers.
+_UINTS: Final = {0x80 + n: _pattern(b"." + b"(<U>)" * n).match for n in range(24)}
+_HEALTH_KEYS: Final = 9
+_BUS_COUNTERS: Final = b"|".join(rb"\x%02x(?:\x87<U>{7}){%d}" % (0x80 + n, n) for n in range(9))
+_HEALTH: Final = _pattern(
+    rb"\x10[\xa0-\xa9](\x00<U>)?(\x01<U>)?(\x02<U>)?(\x03(?:%b))?"
+    rb"(\x04<I>)?(\x05<U>)?(\x06<U>)?(\x07<U>)?(\x08<U>)?" % _BUS_COUNTERS
 ).match
 
 _from_bytes: Final = int.from_bytes
@@ -70,16 +74,62 @@ _LENGTHS: Final = {
     **{bytes((0x58, value)): value for value in range(24, 256)},
 }
 
-# Depth of an item: value of a pair of the payload, of health; a group's quality; a column's lists.
-_PAIR_DEPTH, _HEALTH_DEPTH, _QUALITY_DEPTH, _COLUMN_LIST_DEPTH = 2, 3, 4, 6
+# Depth of an item: value of a pair of the payload; a group's quality.
+_PAIR_DEPTH, _QUALITY_DEPTH = 2, 4
 
-_BUS_COUNTERS: Final = bytes((schema.BUS_COUNTERS_KEY,))
 _STATIC_KEYS: Final = (9, 10, 11, 12)
 _MAX_KEPT: Final = 10_000
 
 
 class _Unusual(Exception):
     """Not the usual form: the general decoder decides."""
+
+
+# Packed integers as they stand in the payload: first, base, width, packed, patches.
+_Items = tuple[bytes, bytes, int, bytes, tuple[bytes, ...]]
+
+
+class FastGroup(NamedTuple):
+    """A group that passed the schema; its numbers are converted when somebody asks for them."""
+
+    meter: int
+    boot: int
+    n: int
+    quality: list[list[int]]
+    registers: list[list[int]]
+    absents: list[list[int]]
+    sequence: tuple[bytes, bytes]
+    time: _Items
+    columns: list[_Items]
+
+    def series(self) -> list[Series]:
+        """Sequence numbers, times, then the columns."""
+        n = self.n
+        first, step = self.sequence
+        return [
+            (64, n, _uint(first), _uint(step), 0, b"", []),
+            _series(64, n, self.time),
+            *[
+                _series(register[2] << 4, n - len(absent), items)
+                for register, absent, items in zip(
+                    self.registers, self.absents, self.columns, strict=True
+                )
+            ],
+        ]
+
+
+def _series(bits: int, m: int, items: _Items) -> Series:
+    first, base, width, packed, patches = items
+    step = _from_bytes(base, "big") & _ARGUMENT[len(base)]
+    return (
+        bits,
+        m,
+        _from_bytes(first, "big") & _ARGUMENT[len(first)],
+        step if base[0] < 0x20 else ~step,
+        width,
+        packed,
+        [_from_bytes(item, "big") & _ARGUMENT[len(item)] for item in patches] if patches else [],
+    )
 
 
 class PayloadReader:
@@ -100,7 +150,7 @@ class PayloadReader:
             contents = self._read(data)
             schema.check_whole(contents)
             return contents
-        except (_Unusual, MalformedBatch, IndexError, struct.error):
+        except (_Unusual, MalformedBatch, LookupError, struct.error):
             pass  # which of them says nothing: the general decoder begins anew
         return schema.check_payload(cbor.decode_map(data))
 
@@ -108,26 +158,31 @@ class PayloadReader:
         match = _OPENING(data)
         if match is None:
             raise _Unusual
-        chain, number, previous, *numbers = match.groups()
+        chain, number, previous, boot, sealed, first_sequence, count = match.groups()
         anchors, at = _anchors(data, match.end())
         static, at = self._static(chain, data, at)
         groups, at = self._groups(data, at)
-        tail = _tail(data, at, data[0] - (0xAE if anchors else 0xAD))
-        return Contents._make(
-            (
-                chain,
-                _from_bytes(number, "big") & _ARGUMENT[len(number)],
-                previous,
-                *[_from_bytes(item, "big") & _ARGUMENT[len(item)] for item in numbers],
-                anchors,
-                *static,
-                groups,
-                tail.pop(14, ()),
-                tail.pop(15, ()),
-                tail.pop(schema.HEALTH_KEY),
-                None,
-                tail,
-            )
+        pairs = data[0] - (0xAE if anchors else 0xAD)
+        tail = _tail(data, at, pairs)
+        return Contents(
+            chain,
+            _uint(number),
+            previous,
+            _uint(boot),
+            _uint(sealed),
+            _uint(first_sequence),
+            _uint(count),
+            anchors,
+            static[0],
+            static[1],
+            static[2],
+            static[3],
+            groups,
+            tail.pop(14, ()),
+            tail.pop(15, ()),
+            tail.pop(schema.HEALTH_KEY),
+            None,
+            tail,
         )
 
     def _static(self, chain: bytes, data: bytes, at: int) -> tuple[list[Any], int]:
@@ -147,11 +202,11 @@ class PayloadReader:
         self._kept[chain] = data[start:at], values
         return values, at
 
-    def _groups(self, data: bytes, at: int) -> tuple[tuple[list[Any], ...], int]:
-        """Key 13: groups as the general decoder gives them."""
-        count = data[at + 1] - 0x80
-        if data[at] != 13 or not 0 <= count < 24:
+    def _groups(self, data: bytes, at: int) -> tuple[tuple[FastGroup, ...], int]:
+        """Key 13."""
+        if data[at] != 13:
             raise _Unusual
+        count = _count(data[at + 1])
         at += 2
         groups = []
         for _ in range(count):
@@ -159,96 +214,94 @@ class PayloadReader:
             groups.append(group)
         return tuple(groups), at
 
-    def _group(self, data: bytes, at: int) -> tuple[list[Any], int]:
+    def _group(self, data: bytes, at: int) -> tuple[FastGroup, int]:
         match = _GROUP(data, at)
         if match is None:
             raise _Unusual
-        *numbers, first, base, width, head = match.groups()
-        meter, boot, n, first_sequence, step = [
-            _from_bytes(item, "big") & _ARGUMENT[len(item)] for item in numbers
-        ]
-        if numbers[4][0] >= 0x20 or not 1 <= n <= 1024:
+        meter, boot, count, first_sequence, step, first, base, width, head = match.groups()
+        n = _uint(count)
+        if not 1 <= n <= 1024:
             raise _Unusual
-        time, at = _series([], first, base, width, head, data, match.end())
-        quality: list[Any] = []
+        start = match.end()
+        end = start + (_LENGTHS[head] if len(head) < 3 else head[1] << 8 | head[2])
+        patches, at = _uints(data, end)
+        time = first, base, _WIDTHS[width], data[start:end], patches
+        quality: list[list[int]] = []
         if data[at] == 0x80:
             at += 1
         else:
             item, at = cbor.decode_item(data, at, _QUALITY_DEPTH)
             quality = records.check_quality(item, n)
-        columns, at = self._columns(data, at, n)
-        sequence = [first_sequence, step, 0, b"", []]
-        return [meter, boot, n, sequence, time, quality, columns], at
-
-    def _columns(self, data: bytes, at: int, n: int) -> tuple[list[list[Any]], int]:
-        count = data[at] - 0x80
-        if not 0 <= count < 24:
-            raise _Unusual
+        sequence = first_sequence, step
+        group = FastGroup(_uint(meter), _uint(boot), n, quality, [], [], sequence, time, [])
+        columns = _count(data[at])
         at += 1
-        columns: list[list[Any]] = []
-        last: list[int] = []
-        for _ in range(count):
-            match = _COLUMN(data, at)
-            if match is None:
-                raise _Unusual
-            item, first, base, width, head = match.groups()
-            register = self._registers.get(item) or self._new_register(item)
-            column, at = _series(register, first, base, width, head, data, match.end())
-            if data[at] == 0x80:
-                column.append([])
-                at += 1
-            else:
-                absent, at = cbor.decode_item(data, at, _COLUMN_LIST_DEPTH)
-                column.append(records.check_absent(absent, n))
-            if register <= last and register[:3] <= last[:3]:
-                raise _Unusual
-            last = register
-            columns.append(column)
-        return columns, at
+        for _ in range(columns):
+            at = self._column(data, at, group)
+        return group, at
+
+    def _column(self, data: bytes, at: int, group: FastGroup) -> int:
+        """Add a column to the group; where it ends."""
+        match = _COLUMN(data, at)
+        if match is None:
+            raise _Unusual
+        item, first, base, width, head = match.groups()
+        register = self._registers.get(item) or self._new_register(item)
+        registers = group.registers
+        if registers and register[:3] <= registers[-1][:3]:
+            raise _Unusual
+        start = match.end()
+        at = start + (_LENGTHS[head] if len(head) < 3 else head[1] << 8 | head[2])
+        packed = data[start:at]
+        absent: list[int] = []
+        patches: tuple[bytes, ...] = ()
+        if data.startswith(b"\x80\x80", at):
+            at += 2
+        else:
+            patches, at = _uints(data, at)
+            items, at = _uints(data, at)
+            if items:
+                absent = records.check_absent([_uint(one) for one in items], group.n)
+        registers.append(register)
+        group.absents.append(absent)
+        group.columns.append((first, base, _WIDTHS[width], packed, patches))
+        return at
 
     def _new_register(self, item: bytes) -> list[int]:
         """Function, address, count and order, as `_COLUMN` found them."""
         match = _REGISTER(item)
         assert match is not None  # it is a part of _COLUMN
-        register = [_from_bytes(one, "big") & _ARGUMENT[len(one)] for one in match.groups()]
+        register = [_uint(one) for one in match.groups()]
         if len(self._registers) < _MAX_KEPT:
             self._registers[item] = register
         return register
 
 
-def _series(
-    before: list[int],
-    first: bytes,
-    base: bytes,
-    width: bytes,
-    head: bytes,
-    data: bytes,
-    start: int,
-) -> tuple[list[Any], int]:
-    """What stands `before`, then first, base, width, packed, patches; and where it ends."""
-    end = start + (_LENGTHS[head] if len(head) < 3 else head[1] << 8 | head[2])
-    base_value = _from_bytes(base, "big") & _ARGUMENT[len(base)]
-    patches: list[int] = []
-    at = end + 1
-    if data[end] != 0x80:
-        item, at = cbor.decode_item(data, end, _COLUMN_LIST_DEPTH)
-        patches = records.check_uints(item, "patches")
-    return [
-        *before,
-        _from_bytes(first, "big") & _ARGUMENT[len(first)],
-        base_value if base[0] < 0x20 else ~base_value,
-        _WIDTHS[width],
-        data[start:end],
-        patches,
-    ], at
+def _uint(item: bytes) -> int:
+    return _from_bytes(item, "big") & _ARGUMENT[len(item)]
+
+
+def _count(head: int) -> int:
+    """Number of items of an array with a short head."""
+    if not 0x80 <= head < 0x98:
+        raise _Unusual
+    return head - 0x80
+
+
+def _uints(data: bytes, at: int) -> tuple[tuple[bytes, ...], int]:
+    """Array of up to 23 unsigned integers, and where it ends."""
+    match = _UINTS[data[at]](data, at)
+    if match is None:
+        raise _Unusual
+    return match.groups(), match.end()
 
 
 def _anchors(data: bytes, at: int) -> tuple[tuple[Anchor, ...], int]:
     """Key 8, if it is there."""
     if data[at] != 8:
         return (), at
-    count = data[at + 1] - 0x80
-    if not 1 <= count < 24:
+    count = _count(data[at + 1])
+    if not count:
         raise _Unusual
     at += 2
     anchors = []
@@ -256,10 +309,7 @@ def _anchors(data: bytes, at: int) -> tuple[tuple[Anchor, ...], int]:
         match = _ANCHOR(data, at)
         if match is None:
             raise _Unusual
-        items = match.groups()
-        anchors.append(
-            Anchor._make([_from_bytes(item, "big") & _ARGUMENT[len(item)] for item in items])
-        )
+        anchors.append(Anchor(*[_uint(item) for item in match.groups()]))
         at = match.end()
     return tuple(anchors), at
 
@@ -273,7 +323,13 @@ def _tail(data: bytes, at: int, pairs: int) -> dict[int, Any]:
         if not last < key < 24:
             raise _Unusual
         if key == schema.HEALTH_KEY:
-            values[key], at = _health(data, at)
+            match = _HEALTH(data, at)
+            if match is None:
+                raise _Unusual
+            if data[at + 1] - 0xA0 != _HEALTH_KEYS - match.groups().count(None):
+                raise _Unusual
+            values[key] = data[at + 1 : match.end()]
+            at = match.end()
         else:
             item, at = cbor.decode_item(data, at + 1, _PAIR_DEPTH)
             values[key] = schema.check_value(key, item)
@@ -281,27 +337,3 @@ def _tail(data: bytes, at: int, pairs: int) -> dict[int, Any]:
     if at != len(data) or schema.HEALTH_KEY not in values or schema.GENESIS_KEY in values:
         raise _Unusual
     return values
-
-
-def _health(data: bytes, at: int) -> tuple[dict[int, Any], int]:
-    before = _HEALTH_BEFORE(data, at)
-    if before is None:
-        raise _Unusual
-    at = before.end()
-    pairs, *items = before.groups()
-    counters = None
-    if data.startswith(_BUS_COUNTERS, at):
-        counters, at = cbor.decode_item(data, at + 1, _HEALTH_DEPTH)
-        schema.check_bus_counters(counters)
-    behind = _HEALTH_BEHIND(data, at)
-    assert behind is not None  # every part of it is optional
-    health: dict[int, Any] = {}
-    for key, item in enumerate((*items, None, *behind.groups())):
-        if item is not None:
-            value = _from_bytes(item, "big") & _ARGUMENT[len(item)]
-            health[key] = value if item[0] < 0x20 else ~value
-        elif key == schema.BUS_COUNTERS_KEY and counters is not None:
-            health[key] = counters
-    if len(health) != pairs[0] - 0xA0:
-        raise _Unusual
-    return health, behind.end()

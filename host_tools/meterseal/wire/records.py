@@ -6,6 +6,7 @@ Every function takes a decoded CBOR item and returns the record or raises Malfor
 from typing import Any, Final
 
 from meterseal.models import Anchor, Edge, Event, Lost, Meter, Registers
+from meterseal.wire.packed import PackedGroup, pack_group
 from meterseal.wire.shape import Shape, array, bstr, refuse, refuse_type, sint, tstr, uint
 
 LOST_BATCHES, LOST_READINGS = 0, 1
@@ -121,8 +122,8 @@ def _check_even(words: bytes) -> None:
         refuse("field-range", "words", "an even number of bytes", str(len(words)))
 
 
-def group(item: Any) -> list[Any]:
-    """Section 4.2, still packed: the item itself."""
+def group(item: Any) -> PackedGroup:
+    """Section 4.2, still packed."""
     packed = _GROUP.check(item)
     _, _, n, sequence, time, quality, columns = packed
     for series in (sequence, time):
@@ -137,7 +138,7 @@ def group(item: Any) -> list[Any]:
         if key <= last:
             refuse("field-order", "columns", "ascending function, address, count", str(key))
         last = key
-    return packed
+    return pack_group(packed)
 
 
 def check_uints(items: Any, where: str) -> list[int]:

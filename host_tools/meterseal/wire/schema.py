@@ -111,7 +111,7 @@ def check_payload(payload: dict[int, Item]) -> Contents:
         groups=checked[13],
         events=get(14, ()),
         lost=get(15, ()),
-        health=checked[HEALTH_KEY],
+        health_item=checked[HEALTH_KEY],
         genesis=get(GENESIS_KEY),
         extra={key: value for key, value in checked.items() if key >= FIRST_EXTRA},
     )
@@ -212,13 +212,13 @@ def _check_groups(contents: Contents) -> None:
     last = (-1, -1)
     total = 0
     for group in contents.groups:
-        place = group[1], group[0]
+        place = group.boot, group.meter
         if place[1] >= len(contents.meters):
             _check_meters((place[1],), contents.meters)
         if place <= last:
             refuse("field-order", "groups", "ascending boot and meter", str(place))
         last = place
-        total += group[2]
+        total += group.n
     if total != contents.count:
         refuse("sequence-mismatch", "groups", f"{contents.count} readings", str(total))
 
