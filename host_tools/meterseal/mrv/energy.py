@@ -50,7 +50,7 @@ def _exponent(total: ProfileTotal) -> int:
 
 def _fast(column: Column, total: ProfileTotal) -> I64Array | None:
     register, exponent, values = total.register, _exponent(total), column.values
-    if total._order != column.order or not 0 <= exponent <= _MAX_EXPONENT:
+    if total.order != column.order or not 0 <= exponent <= _MAX_EXPONENT:
         return None
     highest = int(values.max())
     if register.not_available and np.isin(values, register.not_available).any():
