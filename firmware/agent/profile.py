@@ -13,7 +13,7 @@ from . import profile_check as check
 from .decode import ORDERS, WORDS
 from .errors import ProfileError
 
-MOST_BYTES = 32768
+MOST_BYTES = 16384
 _MOST_COUNTED = 32
 _TEXT_TYPES = ("str", "raw")
 

@@ -177,10 +177,9 @@ class FaultyMeter(FakeMeter):
         return [(self.turnaround_us, self.previous or frame)]
 
     def _twice(self, frame, line):
-        return [
-            (self.turnaround_us, frame),
-            (self.turnaround_us + 1000 * self.dice.below(900), frame),
-        ]
+        """A copy follows within 80 ms."""
+        end_us = self.turnaround_us + len(frame) * line.char_us
+        return [(self.turnaround_us, frame), (end_us + 1000 * self.dice.below(80), frame)]
 
     def _pause_inside(self, frame, line):
         cut = 1 + self.dice.below(len(frame) - 1)

@@ -94,7 +94,7 @@ class Soak:
             self.wrong += not self._true(words, function, address, count, first_tick, meter.tick)
         taken_ms = (self.timing.now_us - start_us) // 1000
         self.longest_ms = max(self.longest_ms, taken_ms)
-        self.too_long += taken_ms > self._limit_ms(meter)
+        self.too_long += taken_ms > self._limit_ms(meter, READS[turn % len(READS)])
         self.timing.now_us += 1000 * self.dice.below(3) * self.dice.below(200)
 
     def _true(self, words, function, address, count, first_tick, last_tick):
@@ -104,10 +104,10 @@ class Soak:
                 return True
         return False
 
-    def _limit_ms(self, meter):
+    def _limit_ms(self, meter, read):
         line = meter.line or Line(9600)
-        most = max(read[2] for read in READS) + 2
-        return 2 * longest_read_ms(line, LIMITS, most) + HELD_US // 1000 * (LIMITS.retries + 1)
+        held_ms = HELD_US // 1000 * (LIMITS.retries + 1)
+        return longest_read_ms(line, LIMITS, read[2], read[3]) + held_ms
 
     def _rtu(self):
         lines = (Line(9600), Line(2400, "E"), Line(19200, "N", 2))

@@ -5,9 +5,11 @@ CPython and on MicroPython.
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from meterseal.profiles import find
+from meterseal.sim.faults import LINE_FAULTS, Fault
 from meterseal.sim.meter import SimulatedMeter
 from meterseal.sim.server import MeterServer
 
@@ -15,7 +17,10 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PROFILES = ROOT / "firmware" / "profiles"
 MICROPYTHON = Path(sys.executable).parent / "micropython"
 INTERPRETERS = {"cpython": sys.executable, "micropython": str(MICROPYTHON)}
+KINDS = ("rtu", "tcp", "rtu_over_tcp")
 SAMPLES = ("eastron-sdm120", "eastron-sdm630", "carlo-gavazzi-em340", "schneider-iem3155")
+USUAL = [("rtu", name) for name in SAMPLES]
+USUAL += [("tcp", SAMPLES[0]), ("tcp", SAMPLES[3]), ("rtu_over_tcp", SAMPLES[2])]
 ALL = tuple(sorted(path.stem for path in PROFILES.glob("*.json")))
 
 
@@ -39,49 +44,88 @@ def simulated(name: str) -> SimulatedMeter:
 
 
 def read(
-    interpreter: str, kind: str, server: MeterServer, name: str, unit: int
+    interpreter: str, kind: str, server: MeterServer, name: str, snapshots: int, timeout_ms: int
 ) -> list[list[str]]:
-    target = server.path if kind == "rtu" else str(server.port)
-    command = [INTERPRETERS[interpreter], str(ROOT / "tests/support/bus_reader.py"), kind]
-    command += [str(target), str(PROFILES / f"{name}.json"), str(unit), "3"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    """Lines of `support/bus_reader.py`, split."""
+    target = str(server.path if kind == "rtu" else server.port)
+    unit = str(next(iter(server.meters)))
+    command = [INTERPRETERS[interpreter], str(ROOT / "tests/support/bus_reader.py"), kind, target]
+    command += [str(PROFILES / f"{name}.json"), unit, str(snapshots), str(timeout_ms)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return [line.split() for line in done.stdout.splitlines()]
 
 
-def serve(kind: str, meter: SimulatedMeter) -> MeterServer:
-    server = MeterServer([meter])
+def serve(kind: str, meter: SimulatedMeter, **options: Any) -> MeterServer:
+    server = MeterServer([meter], **options)
     if kind == "rtu":
         return server.start_rtu()
     return server.start_tcp(rtu_frames=kind == "rtu_over_tcp")
 
 
-def check(lines: list[list[str]], meter: SimulatedMeter) -> None:
-    """Three complete readings without error, each with exactly the words that the meter holds."""
+def words_of(meter: SimulatedMeter) -> str:
+    """What a complete reading must hold, in hexadecimal."""
     registers = sorted(meter.profile.registers.values(), key=lambda r: (r.function, r.address))
     truth = meter.truth()
-    words = [word for register in registers for word in meter.words(register, truth)]
-    expected = "".join(f"{word:04x}" for word in words)
+    return "".join(f"{word:04x}" for r in registers for word in meter.words(r, truth))
+
+
+def check(lines: list[list[str]], meter: SimulatedMeter) -> None:
+    """Three complete readings without error, each with exactly the words that the meter holds."""
+    complete = str((1 << len(meter.profile.registers)) - 1)
     readings = [line for line in lines if line[0] == "reading"]
-    assert [line[1:5] for line in readings] == [
-        ["0", "0", str((1 << len(registers)) - 1), expected]
-    ] * 3
+    assert readings == [["reading", "0", "0", complete, words_of(meter)]] * 3
+    identity = [line[1:] for line in lines if line[0] == "identity"]
+    expected = [*meter.profile.identity.values(), *meter.profile.setup.values()]
+    assert sorted(identity) == sorted(
+        [str(r.function), str(r.address), "".join(f"{word:04x}" for word in meter.words(r))]
+        for r in expected
+    )
 
 
 @pytest.mark.parametrize("interpreter", INTERPRETERS)
-@pytest.mark.parametrize("kind", ["rtu", "tcp", "rtu_over_tcp"])
-@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize(("kind", "name"), USUAL)
 def test_words_arrive_as_the_meter_holds_them(interpreter: str, kind: str, name: str) -> None:
     meter = simulated(name)
     with serve(kind, meter) as server:
-        check(read(interpreter, kind, server, name, meter.unit_id), meter)
+        check(read(interpreter, kind, server, name, 3, 1000), meter)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("interpreter", INTERPRETERS)
-@pytest.mark.parametrize("kind", ["rtu", "tcp"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ALL)
 def test_every_profile_end_to_end(interpreter: str, kind: str, name: str) -> None:
     meter = simulated(name)
     with serve(kind, meter) as server:
-        check(read(interpreter, kind, server, name, meter.unit_id), meter)
+        check(read(interpreter, kind, server, name, 3, 1000), meter)
+
+
+@pytest.mark.parametrize(
+    ("interpreter", "kind"),
+    [
+        ("micropython", "rtu"),
+        ("micropython", "tcp"),
+        pytest.param("cpython", "rtu", marks=pytest.mark.long),
+        pytest.param("cpython", "tcp", marks=pytest.mark.long),
+        pytest.param("micropython", "rtu_over_tcp", marks=pytest.mark.long),
+    ],
+)
+def test_a_bad_line_costs_time_but_never_truth(interpreter: str, kind: str) -> None:
+    meter = simulated("eastron-sdm120")
+    kinds = [name for name in LINE_FAULTS if kind != "tcp" or name != "crc"]
+    faults = [Fault(name, probability=0.04) for name in kinds]
+    with serve(kind, meter, faults=faults, seed=5) as server:
+        lines = read(interpreter, kind, server, "eastron-sdm120", 6, 200)
+        assert server.injector.counts
+    whole = words_of(meter)
+    readings = [line for line in lines if line[0] == "reading"]
+    assert len(readings) == 6
+    for _, status, _, present, words in readings:
+        got = [int(present) >> i & 1 for i in range(len(meter.profile.registers))]
+        # All registers of this meter have two words: eight digits each, zero where absent.
+        pieces = [whole[8 * i : 8 * i + 8] if there else "0" * 8 for i, there in enumerate(got)]
+        assert words == "".join(pieces)
+        assert (status == "0") == all(got)
+    assert sum(line[1] == "0" for line in readings) >= 3
+    assert int(lines[-1][7]) > 0

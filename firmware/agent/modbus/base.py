@@ -99,8 +99,8 @@ class Client:
         be.
         """
         counts = [count] + ([longer] if longer > count else [])
-        if len(counts) > 1 and known.last_shape == (known.id, function, count):
-            counts.reverse()
+        if len(counts) > 1:
+            counts = [c for c in counts if (known.id, function, c) != known.last_shape]
         if self.replies_are_numbered:
             return counts[0]
         while True:
@@ -140,7 +140,7 @@ class Client:
         self.reply_ms = self.timing.ms()
         known.counters.ok += 1
         if not self.replies_are_numbered:
-            self._late.answered(shape, address, known.limits.late_ms)
+            self._late.answered(shape, address, known.limits.repeat_ms)
         return words
 
     def _sent(self, known):

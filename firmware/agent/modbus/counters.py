@@ -4,8 +4,8 @@ from ..errors import ModbusCrcError, ModbusException, ModbusTimeout
 
 
 class Counters:
-    """Every attempt is one request and ends in exactly one of ok, timeouts, crc_errors, malformed,
-    exceptions.
+    """Every request ends in exactly one of ok, timeouts, crc_errors, malformed, exceptions, or,
+    where the connection broke meanwhile, in `bus`.
 
     `late` and `bus` are for the log only: late answers recognised, and attempts that never got
     onto the bus.

@@ -186,6 +186,11 @@ def foreign_frame(buf):
     return size, buf[0], buf[1] & 0x7F, registers
 
 
+def begun(buf, unit, function, count):
+    """True if the beginning of the reply is in `buf`: it came, however damaged."""
+    return bytes(buf).find(bytes((unit, function, 2 * count))) >= 0
+
+
 def diagnose(buf, unit, function, count):
     """The error that says what was wrong with the bytes received instead of a reply."""
     if not buf:

@@ -6,9 +6,16 @@ time limit is declared only after the bytes that had already come were looked at
 have held the loop meanwhile.
 """
 
-from ..errors import ModbusMalformed
+from ..errors import ModbusCrcError, ModbusMalformed
 from .base import Client
-from .frame import REPLY_OVERHEAD, diagnose, find_reply, foreign_frame, read_request
+from .frame import (
+    REPLY_OVERHEAD,
+    begun,
+    diagnose,
+    find_reply,
+    foreign_frame,
+    read_request,
+)
 from .settings import frame_ms
 
 _MOST_BYTES = 512
@@ -22,17 +29,24 @@ class RtuCore(Client):
         request = read_request(known.id, function, address, count)
         await self._prepare(known)
         hold_ms = known.limits.first_byte_ms + known.limits.late_ms
-        self._late.expect((known.id, function, count), address, hold_ms)
+        shape = (known.id, function, count)
+        self._late.expect(shape, address, hold_ms)
         await self._send(request)
         self._sent(known)
-        return await self._collect(known, request, function, count)
+        buf = bytearray()
+        try:
+            return await self._collect(buf, known, request, function, count)
+        except (ModbusCrcError, ModbusMalformed):
+            if begun(buf, known.id, function, count):
+                self._late.answered(shape, address, known.limits.repeat_ms)
+            raise
 
-    async def _collect(self, known, request, function, count):
+    async def _collect(self, buf, known, request, function, count):
+        """Fill `buf` until the reply is in it; the error if it does not get there."""
         size = REPLY_OVERHEAD + 2 * count
         lim = known.limits
         hard_ms = lim.first_byte_ms + 2 * lim.gap_ms + 2 * frame_ms(known.line, size)
         start = self.timing.ms()
-        buf = bytearray()
         missing = size
         strange = 0
         while True:

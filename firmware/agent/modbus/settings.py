@@ -41,9 +41,10 @@ class Line:
 # retries: further attempts after the first. pause_ms: before each of them.
 # late_ms: how long an answer that was given up may still come; until then it must not be taken for
 # another one.
+# repeat_ms: how long a second copy of an answer that was taken may still come (gateways).
 # busy_ms: longest wait for a quiet line. min_interval_ms: from request to request of this unit.
 Limits = namedtuple(
-    "Limits", "first_byte_ms gap_ms retries pause_ms late_ms busy_ms min_interval_ms"
+    "Limits", "first_byte_ms gap_ms retries pause_ms late_ms repeat_ms busy_ms min_interval_ms"
 )
 
 
@@ -53,11 +54,14 @@ def limits(
     retries=2,
     pause_ms=20,
     late_ms=1000,
+    repeat_ms=100,
     busy_ms=500,
     min_interval_ms=0,
 ):
     """Limits with defaults."""
-    return Limits(first_byte_ms, gap_ms, retries, pause_ms, late_ms, busy_ms, min_interval_ms)
+    return Limits(
+        first_byte_ms, gap_ms, retries, pause_ms, late_ms, repeat_ms, busy_ms, min_interval_ms
+    )
 
 
 def frame_ms(line, size):
@@ -71,8 +75,12 @@ def longest_attempt_ms(line, lim, count):
     return lim.busy_ms + wire + lim.first_byte_ms + 2 * lim.gap_ms
 
 
-def longest_read_ms(line, lim, count):
-    """Upper bound for `read` with all its retries; what else blocks the loop comes on top."""
+def longest_read_ms(line, lim, count, longer=0):
+    """Upper bound for `read` with all its retries; what else blocks the loop comes on top.
+
+    With `longer`, the meter may refuse that first, and is then asked for `count`.
+    """
     attempts = lim.retries + 1
-    each = longest_attempt_ms(line, lim, count) + lim.pause_ms + lim.min_interval_ms
-    return lim.late_ms + attempts * each
+    each = longest_attempt_ms(line, lim, max(count, longer)) + lim.pause_ms + lim.min_interval_ms
+    once = lim.first_byte_ms + lim.late_ms + attempts * each
+    return 2 * once if longer else once
