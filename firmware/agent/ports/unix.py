@@ -12,7 +12,8 @@ import os
 import sys
 import time
 
-BLOCK_LEN = 4096
+from .unix_storage import FileFlash, FileStore
+
 _FLASH_BLOCKS = 512  # 2 MiB, the journal of a board with 8 MB of flash
 _PARITY = {None: "N", 0: "E", 1: "O"}
 _SPEED = {1200: 9, 2400: 11, 4800: 12, 9600: 13, 19200: 14, 38400: 15}  # Linux, termios.h
@@ -82,81 +83,6 @@ def _poll(file):
 def _speed(termios, baudrate):
     named = getattr(termios, "B%d" % baudrate, None)
     return _SPEED.get(baudrate, baudrate) if named is None else named
-
-
-class FileFlash:
-    """NOR flash in a file: programming clears bits, erasing sets them; block protocol."""
-
-    def __init__(self, path, block_count):
-        try:
-            os.stat(path)
-        except OSError:
-            with open(path, "wb") as file:
-                for _ in range(block_count):
-                    file.write(b"\xff" * BLOCK_LEN)
-        self._count = os.stat(path)[6] // BLOCK_LEN
-        self._file = (
-            open(path, "r+b", 0) if sys.implementation.name == "cpython" else open(path, "r+b")
-        )
-
-    def readblocks(self, block, buf, offset=0):
-        """Fill `buf` from `offset` in block number `block`."""
-        self._file.seek(block * BLOCK_LEN + offset)
-        self._file.readinto(buf)
-
-    def writeblocks(self, block, buf, offset=0):
-        """Program `buf`: bits can only go from 1 to 0."""
-        held = bytearray(len(buf))
-        self.readblocks(block, held, offset)
-        for i in range(len(buf)):
-            held[i] &= buf[i]
-        if held != buf:
-            raise OSError(5, "programming would have to set bits: erase first")
-        self._file.seek(block * BLOCK_LEN + offset)
-        self._file.write(buf)
-
-    def ioctl(self, op, arg):
-        """4: number of blocks, 5: their length, 6: erase block `arg`."""
-        if op == 4:
-            return self._count
-        if op == 5:
-            return BLOCK_LEN
-        if op == 6:
-            self._file.seek(arg * BLOCK_LEN)
-            self._file.write(b"\xff" * BLOCK_LEN)
-        return 0
-
-
-class FileStore:
-    """Small named blobs, each in a file of its own; `set` is atomic and durable."""
-
-    def __init__(self, directory):
-        self._directory = directory
-        _make_directory(directory)
-
-    def get(self, name):
-        """The blob, or None."""
-        try:
-            with open("%s/%s" % (self._directory, name), "rb") as file:
-                return file.read()
-        except OSError:
-            return None
-
-    def set(self, name, blob):
-        """Replace the blob: after a power cut the old one or the new one is there, whole."""
-        path = "%s/%s" % (self._directory, name)
-        with open(path + ".tmp", "wb") as file:
-            file.write(blob)
-            file.flush()
-        os.rename(path + ".tmp", path)
-
-
-def _make_directory(path):
-    try:
-        os.mkdir(path)
-    except OSError as error:
-        if error.args[0] != 17:  # EEXIST
-            raise
 
 
 class SystemClock:
@@ -240,6 +166,7 @@ class Board:
 
     key_class = 0  # sim
     reset_cause = 0
+    link = None  # a PC is always on its network
 
     def __init__(self, directory):
         self.read_file = read_file(directory)

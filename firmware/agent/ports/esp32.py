@@ -1,0 +1,171 @@
+"""An ESP32-class board: UART, flash partition, NVS, RTC, watchdog, network, entropy.
+
+Never run on hardware by this project yet; checked against the type stubs of the ESP32 port. The
+journal is the partition `journal`, which no file system touches. Must never start the watchdog in
+safe mode: it cannot be stopped, and would reset the board under the technician's hands.
+"""
+
+import os
+import time
+
+import machine
+import network
+from agent.clock import epoch_s
+from agent.files import BackedFiles
+from agent.modbus.timing import sleep_ms
+
+import esp32
+
+from .ds3231 import Ds3231
+from .wifi import Wifi
+
+_NAMESPACE = "meterseal"
+_GENUINE = b"meterseal1"
+_MOST_BLOB = 4000
+_SETTLE_MS = 1000
+
+_CAUSES = {
+    machine.PWRON_RESET: 1,
+    machine.HARD_RESET: 2,
+    machine.WDT_RESET: 3,
+    machine.SOFT_RESET: 4,
+    machine.DEEPSLEEP_RESET: 6,
+}
+
+
+class NvsStore:
+    """Small named blobs in NVS; names of at most 15 characters. `set` is durable on return."""
+
+    def __init__(self):
+        self._nvs = esp32.NVS(_NAMESPACE)
+
+    def get(self, name):
+        """The blob, or None."""
+        buffer = bytearray(_MOST_BLOB)
+        try:
+            return bytes(buffer[: self._nvs.get_blob(name, buffer)])
+        except OSError:
+            return None
+
+    def set(self, name, blob):
+        """Replace the blob: NVS keeps the old one until the new one is whole."""
+        self._nvs.set_blob(name, blob)
+        self._nvs.commit()
+
+
+class InternalRtc:
+    """The clock of the chip, lost with the power; a mark says whether its time is genuine."""
+
+    source = 1
+    error_ms = 60000
+
+    def __init__(self, battery_rtc=None):
+        self._rtc = machine.RTC()
+        self._battery_rtc = battery_rtc
+        if battery_rtc:
+            self.source, self.error_ms = battery_rtc.source, battery_rtc.error_ms
+
+    def read(self):
+        """Unix milliseconds, or None if nobody vouches for it."""
+        if self._battery_rtc:
+            return self._battery_rtc.read()
+        if self._rtc.memory() != _GENUINE:
+            return None
+        return (time.time() + epoch_s(time.gmtime)) * 1000
+
+    def set_system(self, t_unix_ms, genuine):
+        """Set the clock that TLS looks at."""
+        t = time.gmtime(t_unix_ms // 1000 - epoch_s(time.gmtime))
+        self._rtc.datetime((t[0], t[1], t[2], t[6], t[3], t[4], t[5], t_unix_ms % 1000 * 1000))
+        self._rtc.memory(_GENUINE if genuine else b"")
+        if genuine and self._battery_rtc:
+            self._battery_rtc.write(t_unix_ms)
+
+
+class NoWatchdog:
+    """Safe mode: nobody is reset while a technician is at work."""
+
+    def feed(self):
+        """Nothing to feed."""
+
+
+class Board:
+    """What the application needs, on this board."""
+
+    key_class = 1  # software
+
+    def __init__(self, directory):
+        self.store = NvsStore()
+        self.reset_cause = _CAUSES.get(machine.reset_cause(), 0)
+        self.ticks = time
+        self.read_file = BackedFiles(_reader(directory), self.store).read
+        self.rtc = self.flash = self.watchdog = self.link = None
+
+    def configure(self, config):
+        """Take into use what the configuration decides."""
+        self.flash = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="journal")[0]
+        self.rtc = InternalRtc(_battery_rtc(config["clock"]))
+        self.watchdog = machine.WDT(timeout=config["watchdog_s"] * 1000)
+        self.link = _link(config["network"], config.secrets)
+
+    def random(self, count):
+        """`count` random bytes; the radio is what makes the generator a true one."""
+        wlan = network.WLAN(network.STA_IF)
+        if not wlan.active():
+            wlan.active(True)
+            time.sleep_ms(_SETTLE_MS)
+        return os.urandom(count)
+
+    def open_uart(self, bus):
+        """(UART, driver-enable pin or None) of an RTU bus."""
+        uart = machine.UART(bus["uart"], tx=bus["tx_pin"], rx=bus["rx_pin"], rxbuf=512, timeout=0)
+        de_pin = (
+            machine.Pin(bus["de_pin"], machine.Pin.OUT, value=0) if bus["de_pin"] >= 0 else None
+        )
+        return uart, de_pin
+
+    def tls_context(self, ca_der):
+        """A client context that requires a certificate of this authority for the host's name."""
+        import tls
+
+        context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+        context.verify_mode = tls.CERT_REQUIRED
+        context.load_verify_locations(ca_der)
+        return context
+
+    def reset(self, reason):
+        """Restart the chip; the reason is in the store already."""
+        machine.reset()
+
+
+def _reader(directory):
+    def read(name):
+        with open(directory.rstrip("/") + "/" + name, "rb") as file:
+            return file.read()
+
+    return read
+
+
+def _battery_rtc(clock):
+    if clock["rtc"] != "ds3231":
+        return None
+    pins = {"sda": machine.Pin(clock["sda_pin"]), "scl": machine.Pin(clock["scl_pin"])}
+    return Ds3231(machine.I2C(0, freq=100000, **pins))
+
+
+def _link(settings, secrets):
+    network.hostname(settings["hostname"])
+    if settings["kind"] == "wifi":
+        wlan = network.WLAN(network.STA_IF)
+        password = secrets["wifi_password"]
+        return Wifi(wlan, settings["ssid"], password, settings["hostname"], sleep_ms)
+    power = settings["lan_power_pin"]
+    lan = network.LAN(
+        mdc=machine.Pin(settings["lan_mdc_pin"]),
+        mdio=machine.Pin(settings["lan_mdio_pin"]),
+        power=machine.Pin(power) if power >= 0 else None,
+        phy_type=network.PHY_LAN8720,
+        phy_addr=settings["lan_phy_addr"],
+    )
+    lan.active(True)
+    return None
