@@ -8,7 +8,7 @@ are read.
 
 import gc
 
-from . import log
+from . import log, sntp
 from .boots import Boots
 from .clock import Clock, Floor
 from .errors import ConfigError
@@ -28,11 +28,13 @@ from .uplink.http import Connection
 from .uplink.task import Uplink
 from .version import BUILD_UNIX_S, VERSION
 
-PROVISIONING = "provisioning_hash"
+PROVISIONING = "provisioning"
 _MAX_BATCH_LEN = 12288
 _HEALTH = 16
 _RECEIPT = 19
 _METER_DEADLINE_MS = 120000
+_NETWORK_DEADLINE_MS = 60000
+_NTP_TIMEOUT_MS = 3000
 _SEAL_DEADLINE_MS = 30000
 
 
@@ -103,7 +105,7 @@ class App:
             connection,
             self.journal,
             self.sealer,
-            TimeTrust(self.clock),
+            TimeTrust(self.clock, self._query_ntp if self._config["clock"]["ntp_host"] else None),
             self.clock,
             settings,
             self._board.random,
@@ -122,11 +124,19 @@ class App:
         self.supervisor.add("seal", self.seal_task.run, _SEAL_DEADLINE_MS)
         if self.uplink:
             self.supervisor.add("uplink", self.uplink.run, deadline_ms)
+        if self._board.link:
+            self._board.link.pause_s = self.boots.radio_pause_s()
+            self.supervisor.add("network", self._board.link.run, _NETWORK_DEADLINE_MS)
         await self.supervisor.run()
 
     async def _run_meters(self, check_in):
         self.meters.check_in = check_in
         await self.meters.run()
+
+    async def _query_ntp(self):
+        """(t_unix_ms, error_ms) of the time server: a candidate, never more."""
+        address = sntp.resolve(self._config["clock"]["ntp_host"])
+        return await sntp.query(address, self._board.random, self.clock.mono_ms, _NTP_TIMEOUT_MS)
 
     def _written(self, reading):
         self.sealer.noted()
