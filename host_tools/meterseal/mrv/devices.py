@@ -106,7 +106,7 @@ def on_dask(address: str) -> Spread:
     def spread(job: Job, devices: Sequence[str]) -> Iterable[DeviceResult]:
         from distributed import Client
 
-        with Client(address) as client:
+        with Client(address) as client:  # type: ignore[no-untyped-call]
             shared = client.scatter(job, broadcast=True)
             yield from client.gather(
                 [client.submit(run_device, shared, device, pure=False) for device in devices]

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
-from meterseal.errors import MethodologyError
+from meterseal.errors import MethodologyError, PolicyRefused
 from meterseal.mrv import book, checks
 from meterseal.mrv.accounting import Accounts, Month
 from meterseal.mrv.activity import Activity
@@ -83,7 +83,7 @@ def run(request: Request, spread: Spread = run_here) -> Outcome:
     """The figures of a report.
 
     Raises MethodologyError (codes of the inputs, `period-overlap`, `meter-unregistered`,
-    `activity-stations`), TrustError, EnvironmentProblem.
+    `activity-stations`), PolicyRefused `key-simulated`, TrustError, EnvironmentProblem.
     """
     activity, period = request.activity, request.period
     trust = parse_trust(request.trust_data, request.anchors)
@@ -173,7 +173,15 @@ def _devices(
     )
     bound = {binding.device for one in own for binding in one.bindings}
     present = [one for one in Archive(request.paths).devices() if one in bound]
-    return list(spread(job, present))
+    results = list(spread(job, present))
+    simulated = [one.device for one in results if one.refused["key-simulated"]]
+    if simulated:
+        raise PolicyRefused(
+            "key-simulated",
+            f"expected real stations, found {len(simulated)} simulated ones, first {simulated[0]}",
+            "Simulated keys never count; --demo makes a report that says so on every page.",
+        )
+    return results
 
 
 def _ledgers(

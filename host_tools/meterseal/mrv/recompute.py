@@ -1,0 +1,109 @@
+"""A third party's view: recompute a report from its evidence pack, trusting nothing in it.
+
+Every signature is verified again, every figure computed again, and the report compared byte for
+byte. Whose keys these are comes from outside the pack: without anchors the verdict is UNANCHORED.
+"""
+
+import json
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from meterseal.errors import VerificationError
+from meterseal.mrv.archive import Archive
+from meterseal.mrv.devices import Spread, run_here
+from meterseal.mrv.evidence import REPORT, check_batch_list, request_of
+from meterseal.mrv.exact import pretty
+from meterseal.mrv.pack import HASHES, Pack
+from meterseal.mrv.run import Outcome, run
+from meterseal.trust import parse_trust
+
+Build = Callable[[Outcome], dict[str, Any]]
+"""Makes the document of a report (report/document.py)."""
+
+
+@dataclass(frozen=True)
+class Recomputed:
+    """The report that a pack holds and its keys bear out."""
+
+    document: dict[str, Any]
+    anchored: bool
+
+
+def recompute(
+    path: Path,
+    build: Build,
+    anchors: Collection[str] = (),
+    second_anchors: Collection[str] = (),
+    archives: tuple[Path, ...] = (),
+    demo: bool = False,
+    spread: Spread = run_here,
+) -> Recomputed:
+    """The recomputed report.
+
+    Raises VerificationError: `pack-...`; `trust-anchor` and `trust-second-role` if other keys
+    signed than the anchors; `key-simulated` for a demonstration without `demo`;
+    `report-differs` with the place of the first difference.
+    """
+    pack = Pack(path)
+    if pack.manifest.get("demo") and not demo:
+        raise VerificationError(
+            "key-simulated",
+            "expected a report on real stations, found a demonstration",
+            "Give --demo to look at it anyway.",
+        )
+    with TemporaryDirectory(prefix="meterseal-recompute-") as folder:
+        request = request_of(pack, Path(folder), archives)
+        if pack.manifest["batches"] == HASHES:
+            check_batch_list(pack, Archive(archives))
+        outcome = run(request, spread)
+    check_anchors(outcome, anchors, second_anchors)
+    document = build(outcome)
+    found, expected = pack.read(REPORT), pretty(document)
+    if found != expected:
+        raise VerificationError(
+            "report-differs",
+            f"expected the recomputed report, found another: {first_difference(found, document)}",
+            "Do not use the figures of this pack.",
+        )
+    return Recomputed(document, bool(anchors) and bool(second_anchors))
+
+
+def check_anchors(
+    outcome: Outcome, anchors: Collection[str], second_anchors: Collection[str]
+) -> None:
+    """Raises TrustError `trust-anchor`, VerificationError `trust-second-role`."""
+    if anchors:
+        parse_trust(outcome.request.trust_data, anchors)
+    others = outcome.registry.second_roles - set(second_anchors)
+    if second_anchors and others:
+        raise VerificationError(
+            "trust-second-role",
+            f"expected countersignatures by the given keys alone, found {sorted(others)[0]}",
+            "Somebody else countersigned meters of this pack: do not use its figures.",
+        )
+
+
+def first_difference(found: bytes, expected: dict[str, Any]) -> str:
+    """Where a report of a pack departs from the recomputed one."""
+    try:
+        document = json.loads(found)
+    except ValueError:
+        return "it is not JSON"
+    return _difference(document, expected, "") or "the layout of the file"
+
+
+def _difference(found: Any, expected: Any, where: str) -> str:
+    if isinstance(found, dict) and isinstance(expected, dict):
+        for key in sorted({*found, *expected}):
+            if difference := _difference(found.get(key), expected.get(key), f"{where}/{key}"):
+                return difference
+        return ""
+    if isinstance(found, list) and isinstance(expected, list):
+        for index, pair in enumerate(zip(found, expected, strict=False)):
+            if difference := _difference(*pair, f"{where}/{index}"):
+                return difference
+        return "" if len(found) == len(expected) else f"{where}: another number of items"
+    return "" if found == expected else f"{where}: {found!r:.60} instead of {expected!r:.60}"
