@@ -91,6 +91,14 @@ class Readings(unittest.TestCase):
         self.assertEqual(reading.present, 12)
         self.assertEqual(reading.words[:8], bytes(8))
 
+    def test_the_status_is_that_of_the_first_block_that_failed(self):
+        station = Station()
+        station.set_words(ENERGY, 5)
+        meter = station.meters[0]
+        meter.answers = [meter.frame(b"\x84\x02"), meter.frame(b"\x84\x01")]
+        reading = station.poll()
+        self.assertEqual((reading.status, reading.flags, reading.present), (130, 0, 0))
+
     def test_two_meters_that_cannot_be_told_apart_are_refused(self):
         with self.assertRaises(MeterError) as caught:
             Station(units=(1, 1))
@@ -141,6 +149,19 @@ class Identity(unittest.TestCase):
         self.assertEqual(station.events, [(CHANGED, [0, 1])])
         self.assertEqual((reading.meter, reading.flags), (1, 1))
         self.assertEqual(len(station.tables[-1]), 2)
+
+    def test_read_at_once_when_a_lost_meter_answers_again(self):
+        station = self.station()
+        station.poll()
+        station.unplug()
+        for _ in range(3):
+            station.poll()
+        station.plug()
+        station.set_words(SERIAL, 4712, 2, 3)
+        station.set_words(ENERGY_64, 1001, 4, 3)  # plausible: only the serial number tells
+        reading = station.poll()
+        self.assertEqual((reading.meter, reading.flags), (1, 0))
+        self.assertEqual(station.events, [(LOST, [0]), (FOUND, [0]), (CHANGED, [0, 1])])
 
     def test_read_again_once_a_day(self):
         station = self.station()
@@ -355,9 +376,18 @@ class Answers(unittest.TestCase):
         self.assertEqual(reading.flags, 5)
 
     def test_the_energy_block_comes_first(self):
-        station = Station()
-        station.poll()
-        self.assertEqual(station.meters[0].asked[0][1], POWER)
+        places = (0x40, 0x10, 0x70)
+        for energy in range(3):
+            registers = {
+                name: register(places[(energy + i) % 3], "u32", order="ABCD", unit=unit)
+                for i, (name, unit) in enumerate(
+                    (("energy_import_wh", "Wh"), ("power_w", "W"), ("voltage_l1_v", "V"))
+                )
+            }
+            registers["energy_import_wh"]["total"] = True
+            station = Station(description(registers))
+            station.poll()
+            self.assertEqual(station.meters[0].asked[0][1], places[energy])
 
     def test_broken_adapter(self):
         station = Station()
