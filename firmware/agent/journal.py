@@ -138,7 +138,7 @@ class Journal:
         old = generation and key <= (self._state.acked_generation, self._state.acked_number)
         if found is None and not old:
             raise _ack_error("ack-unknown", number, "a batch that is held", "none of that number")
-        if found and found[0].hash != hash32:
+        if found and found[0].hash != bytes(hash32):
             raise _ack_error("ack-hash", number, "the hash of the batch", "another")
         resent = self._cursor is not None and key >= self._cursor
         if resent:

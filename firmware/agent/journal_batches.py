@@ -11,6 +11,7 @@ import struct
 from binascii import crc32
 
 from agent.errors import JournalError, JournalFull
+from agent.journal_elide import checksum, cuts, left_out, places, stored
 from agent.journal_flash import SECTOR
 from agent.journal_lost import REASON_FULL, Lost
 from agent.journal_record import (
@@ -43,20 +44,27 @@ class BatchWriter:
         """Make a batch durable; JournalFull under policy `stop`, then nothing has changed."""
         state = self._state
         generation = self._generation(number, chain)
-        self._check_space(len(data))
+        follows = generation == state.generation
+        at = places(data, state.chain, state.hash) if follows else (0, 0)
+        left = cuts(*at, state.chain, state.hash)
+        self._check_space(len(data) - left_out(left))
         if not self._reader.waiting():
             state.move_tail(generation, number, state.tail, first_sequence)
         first = max(first_sequence, end_sequence - 0xFFFF)
-        head = (generation, number, chain, batch_hash, first, end_sequence, mark)
-        tail = (len(data), crc32(data) & 0xFFFFFFFF)
+        pieces = stored(data, left)
+        crc = checksum(crc32(pieces[1], crc32(pieces[0])), left)
+        head = (generation, number, batch_hash, first, end_sequence, mark)
+        tail = (len(data), crc, *at, b"" if follows else chain)
         self._ring.cover_torn()
         while True:
-            start = self._write_data(data)
+            start = self._write_data(pieces)
             batch = Batch(*head, start, *tail)
             if start is not None and self._commit(batch):
                 break
         state.sealed(batch)
         state.lost.sealed(number)
+        if not follows:  # a second place from which the chain id is known
+            self._ring.append(STATE, state.pack(self._bad))
 
     def _generation(self, number, chain):
         state = self._state
@@ -69,21 +77,29 @@ class BatchWriter:
             )
         return state.generation
 
-    def _write_data(self, data):
+    def _write_data(self, pieces):
         """Program the DATA records; the address of the first, or None if one did not hold."""
         ring = self._ring
-        view = memoryview(data)
         start = None
-        done = 0
-        while done < len(data):
+        piece, rest = pieces
+        left = len(piece) + len(rest)
+        while left:
             if ring.room() < DATA_OVERHEAD + _MIN_PART:
                 self.open_sector()
-            part = view[done : done + ring.room() - DATA_OVERHEAD]
             if start is None:
                 start = ring.address()
-            if not ring.put(data_header(len(part))) or not ring.put(part):
+            length = min(left, ring.room() - DATA_OVERHEAD)
+            left -= length
+            held = ring.put(data_header(length))
+            while held and length:
+                part = piece[:length]
+                held = not part or ring.put(part)
+                length -= len(part)
+                piece = piece[len(part) :]
+                if not piece:
+                    piece, rest = rest, b""
+            if not held:
                 return None
-            done += len(part)
         return start
 
     def _commit(self, batch):
@@ -124,7 +140,7 @@ class BatchWriter:
                 self._drop_sector()
             if not was_free:  # the free sector failed: state the loss where there is still room
                 ring.append(STATE, self._state.pack(self._bad))
-            own = struct.pack(">HIHH", self._state.generation, self._state.number, 0, 0)
+            own = struct.pack(">HIH", self._state.generation, self._state.number, 0)
             if ring.start(epoch, own, STATE, self._state.pack(self._bad)):
                 self.durable_tail = self._state.tail
                 return
@@ -139,7 +155,7 @@ class BatchWriter:
         """Give up the batches that begin in the oldest sector in use, and state them as lost."""
         state = self._state
         limit = (state.tail // SECTOR + 1) * SECTOR
-        for batch, end in self._reader.headers(state.tail):
+        for batch, end, _ in self._reader.headers(state.tail):
             if batch.start >= limit:
                 break
             self._give_up(batch)
@@ -171,7 +187,7 @@ class BatchWriter:
     def _enter_generation(self):
         """The tail has reached the end of a chain: expect the first batch of the next."""
         state = self._state
-        for batch, _ in self._reader.headers(state.tail):
+        for batch, _, _ in self._reader.headers(state.tail):
             if batch.generation > state.tail_generation:
                 place = (state.tail, state.tail_sequence)
                 state.move_tail(batch.generation, batch.number, *place)

@@ -9,12 +9,12 @@ never block the ones behind it, and never be handed out.
 import struct
 from binascii import crc32
 
-from agent import cbor
 from agent.errors import JournalError
+from agent.journal_elide import checksum, cuts, restore, stored_len
 from agent.journal_flash import SECTOR
 from agent.journal_lost import REASON_UNREADABLE, Lost
-from agent.journal_record import BATCH, DATA, DATA_OVERHEAD, HEADER, STATE, load
-from agent.journal_state import State, unpack_batch
+from agent.journal_record import BATCH, DATA, DATA_OVERHEAD, HEADER, STATE
+from agent.journal_state import unpack_batch, unpack_state
 
 
 class BatchReader:
@@ -26,22 +26,27 @@ class BatchReader:
         self._state = state
 
     def headers(self, address):
-        """Yield (Batch, address behind it) of every sealed batch from `address` on, in order."""
+        """Yield (Batch, address behind it, hash of the one before) of every batch from an address.
+
+        The hash is that of the sealed batch in front of it, from its record or the sector's STATE.
+        """
         ring = self._ring
-        epoch, offset = divmod(address, SECTOR)
-        if epoch < ring.oldest:
-            epoch, offset = ring.oldest, 0
+        epoch = max(address // SECTOR, ring.oldest)
         last = (0, 0)
+        before = b""
         while epoch <= ring.head:
-            for _, kind, payload, end in ring.walk(epoch, max(offset, HEADER)):
-                if kind != BATCH:
-                    continue
-                batch = unpack_batch(payload, epoch)
-                if (batch.generation, batch.number) > last:  # not a copy left by a failed program
-                    last = (batch.generation, batch.number)
-                    yield batch, epoch * SECTOR + end
+            for offset, kind, payload, end in ring.walk(epoch):
+                if kind == STATE:
+                    before = unpack_state(payload, epoch).hash
+                elif kind == BATCH:
+                    batch = unpack_batch(payload, epoch)
+                    key = (batch.generation, batch.number)
+                    # Not a copy that a failed program left behind.
+                    if key > last and epoch * SECTOR + offset >= address:
+                        yield batch, epoch * SECTOR + end, before
+                    last = max(last, key)
+                    before = batch.hash
             epoch += 1
-            offset = 0
 
     def waiting(self):
         """How many batches are not acknowledged."""
@@ -52,20 +57,38 @@ class BatchReader:
 
     def find(self, generation, number):
         """(Batch, address behind it) of one batch, or None if it is not held."""
-        for batch, end in self.headers(self._near(generation, number)):
-            if (batch.generation, batch.number) >= (generation, number):
-                found = (batch.generation, batch.number) == (generation, number)
-                return (batch, end) if found else None
+        key = (generation, number)
+        for batch, end, _ in self.headers(self._near(generation, number) * SECTOR):
+            if (batch.generation, batch.number) >= key:
+                return (batch, end) if (batch.generation, batch.number) == key else None
         return None
 
     def generation_of(self, chain):
         """The generation of a chain id, or None if nothing of it is held."""
         if chain == self._state.chain:
             return self._state.generation
-        for batch, _ in self.headers(0):
-            if batch.chain == chain:
-                return batch.generation
+        for known in self._chains():
+            if known.chain == chain:
+                return known.generation
         return None
+
+    def _chain_of(self, generation):
+        if generation == self._state.generation:
+            return self._state.chain
+        for known in self._chains():
+            if known.generation == generation:
+                return known.chain
+        return b""
+
+    def _chains(self):
+        """Yield every State and Batch that is held and names a chain."""
+        for epoch in range(self._ring.oldest, self._ring.head + 1):
+            for _, kind, payload, _ in self._ring.walk(epoch):
+                if kind in (STATE, BATCH):
+                    unpack = unpack_state if kind == STATE else unpack_batch
+                    known = unpack(payload, epoch)
+                    if known.chain:
+                        yield known
 
     def _near(self, generation, number):
         """The last epoch whose header says that the batch comes later, or one before it."""
@@ -89,14 +112,8 @@ class BatchReader:
 
     def _state_at(self, epoch):
         """The state with which a sector begins, or None."""
-        if epoch < 0:
-            return None
-        record = load(self._flash, self._ring.sector(epoch), epoch, HEADER)
-        if not record or record[0] != STATE:
-            return None
-        then = State()
-        then.unpack(record[1])
-        return then
+        record = self._ring.load(epoch, HEADER)
+        return unpack_state(record[1], epoch) if record and record[0] == STATE else None
 
     def readable(self, generation, number):
         """Yield (Batch, read) from a batch on; notes what should be there and cannot be read."""
@@ -104,36 +121,24 @@ class BatchReader:
         key = (generation, number)
         near = self._near(generation, number)
         last = self._state_at(near)
-        for batch, end in self.headers(near * SECTOR):
+        while last is None and near > self._ring.oldest:
+            near -= 1
+            last = self._state_at(near)
+        for batch, end, before in self.headers(near * SECTOR):
             if (batch.generation, batch.number) >= key:
-                self._note_gap(key, last, batch, end)
-                if self._is_intact(batch, end) or self._is_intact(batch, end):  # a read may fail
-                    yield batch, _bound(self._bytes_of, batch, end)
+                left = cuts(
+                    batch.chain_at, batch.hash_at, self._chain_of(batch.generation), before
+                )
+                if self._is_intact(batch, end, left) or self._is_intact(batch, end, left):
+                    # If one in front of it is missing, the CRC has proven `before` to be its hash.
+                    proven = before if batch.hash_at else bytes(32)
+                    self._note(key, last, batch, batch.number - 1, proven, batch.first_sequence)
+                    yield batch, _bound(self._bytes_of, batch, end, left)
                 else:
                     self._note(key, last, batch, batch.number, batch.hash, batch.end_sequence)
             last = batch
         if last:
             self._note(key, last, last, state.number, state.hash, state.end_sequence)
-
-    def _note_gap(self, key, last, batch, end):
-        """Numbers between two batches that follow each other: their records are unreadable."""
-        if last and (last.generation, last.number) == (batch.generation, batch.number - 1):
-            return
-        then = self._state_at(end // SECTOR)
-        known = then and (then.generation, then.number) == (batch.generation, batch.number - 1)
-        before = then.hash if known else self._previous_hash(batch, end)
-        self._note(key, last, batch, batch.number - 1, before, batch.first_sequence)
-
-    def _previous_hash(self, batch, end):
-        """`previous` of WIRE_FORMAT.md section 3 out of a batch; 32 zero bytes if it has none."""
-        pattern = bytearray(b"\x02")  # key 2, number; key 3, a byte string of 32
-        cbor.append(pattern, batch.number)
-        pattern.extend(b"\x03\x58\x20")
-        for sector, offset, length in self._parts(batch, end):
-            head = bytes(self._flash.read(sector, offset, min(length, 160)))
-            at = head.find(bytes(pattern)) + len(pattern)
-            return head[at : at + 32] if len(pattern) <= at <= len(head) - 32 else bytes(32)
-        return bytes(32)
 
     def _note(self, key, last, batch, number, last_hash, end_sequence):
         """Batches behind `last` up to `number` cannot be read; those behind the tail are lost."""
@@ -156,9 +161,9 @@ class BatchReader:
         """Yield (sector, offset, length) of a batch's bytes; fewer than its length if damaged."""
         ring = self._ring
         epoch, offset = divmod(batch.start, SECTOR)
-        left = batch.length
+        left = stored_len(batch)
         while left > 0:
-            record = load(self._flash, ring.sector(epoch), epoch, offset)
+            record = ring.load(epoch, offset)
             if not record or record[0] != DATA:
                 return
             length = record[2] - offset - DATA_OVERHEAD
@@ -178,26 +183,31 @@ class BatchReader:
                     break
         return None, None
 
-    def _is_intact(self, batch, end):
+    def _is_intact(self, batch, end, left):
         crc = 0
         for sector, offset, length in self._parts(batch, end):
             crc = self._flash.crc32(sector, offset, offset + length, crc)
-        return crc & 0xFFFFFFFF == batch.crc
+        return checksum(crc, left) == batch.crc
 
-    def _bytes_of(self, batch, end):
+    def _bytes_of(self, batch, end, left):
         data = bytearray(batch.length)
-        done = 0
+        done = batch.length - stored_len(batch)
+        view = memoryview(data)
+        crc = 0
         for sector, offset, length in self._parts(batch, end):
-            self._flash.read_into(sector, offset, memoryview(data)[done : done + length])
+            part = view[done : done + length]
+            self._flash.read_into(sector, offset, part)
+            crc = crc32(part, crc)
             done += length
-        if crc32(data) & 0xFFFFFFFF != batch.crc:
+        if done != batch.length or checksum(crc, left) != batch.crc:
             raise JournalError(
                 "journal-unreadable",
                 "expected batch %d as it was sealed, found it overwritten or damaged; go on with"
                 " the next" % batch.number,
             )
+        restore(data, left)
         return data
 
 
-def _bound(function, batch, end):
-    return lambda: function(batch, end)
+def _bound(function, batch, end, left):
+    return lambda: function(batch, end, left)

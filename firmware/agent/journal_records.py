@@ -10,11 +10,12 @@ import struct
 
 from agent.errors import JournalError
 from agent.journal_flash import SECTOR
-from agent.journal_record import ANCHOR, CONTEXT, EVENT, HEADER, READING
+from agent.journal_record import ANCHOR, CONTEXT, EVENT, HEADER, READING, binding
 
 MAX_CONTEXT_LEN = 3072
 MAX_RECORD_LEN = 900
 _KINDS = (READING, ANCHOR, EVENT)
+_OWN = ">IHH"  # in the sector header: mark (epoch, offset), binding of the first context
 
 
 class RecordRing:
@@ -38,13 +39,17 @@ class RecordRing:
         """Durable on return. `give_up` frees the oldest sector or raises JournalFull."""
         self._check(kind, payload)
         if self._new_context is not None:
-            context, before = self._new_context, self._context
-            self._context = context
+            context = self._new_context
             if self._ring.append(CONTEXT, context) is None:
-                self._open(give_up, before)
+                self._open(give_up, context)
+            self._put_in_force(context)
             self._new_context = None
         while self._ring.append(kind, payload) is None:
             self._open(give_up, self._context)
+
+    def _put_in_force(self, context):
+        self._context = context
+        self._ring.bind = binding(context)
 
     def _check(self, kind, payload):
         if kind not in _KINDS:
@@ -56,56 +61,72 @@ class RecordRing:
                 "journal-context", "expected a context before the first reading; call set_context"
             )
 
-    def _open(self, give_up, context_if_refused):
-        """Begin the next sector with the context in force."""
+    def _open(self, give_up, context):
+        """Begin the next sector with a context."""
         ring = self._ring
         while True:
             epoch = ring.following(ring.head)
-            try:
-                while epoch - ring.count >= self._state.mark // SECTOR:
-                    give_up()
-            except JournalError:
-                self._context = context_if_refused
-                raise
-            own = struct.pack(">IHI", *divmod(self._state.mark, SECTOR), 0)
-            if ring.start(epoch, own, CONTEXT, self._context):
+            while epoch - ring.count >= self._state.mark // SECTOR:
+                give_up()
+            own = struct.pack(_OWN, *divmod(self._state.mark, SECTOR), binding(context))
+            if ring.start(epoch, own, CONTEXT, context):
                 return
 
     def unsealed(self):
-        """Yield (kind, payload) from the mark on; contexts only where they change."""
+        """Yield (kind, payload) from the mark on; contexts only where they change.
+
+        An empty one says that the context of the records behind it is damaged and found nowhere.
+        """
         ring = self._ring
         epoch, start = divmod(max(self._state.mark, ring.oldest * SECTOR), SECTOR)
         self.yielded = self._state.mark
-        context = b""
-        due = None  # the context in force that was not yielded yet
+        context = yielded = b""
         while epoch <= ring.head:
-            for offset, kind, payload, end in ring.walk(epoch):
+            context, bind = self._context_at(epoch, context)
+            for offset, kind, payload, end in ring.walk(epoch, bind):
                 if kind == CONTEXT:
-                    due = None if payload == context else bytes(payload)
+                    context = bytes(payload)
                 elif offset >= start:
-                    if due:
-                        yield CONTEXT, due
-                        context = due
-                    due = None
+                    if context != yielded:
+                        yield CONTEXT, context or b""
+                        yielded = context
                     self.yielded = epoch * SECTOR + end
                     yield kind, bytes(payload)
             epoch += 1
             start = 0
 
+    def _context_at(self, epoch, before):
+        """(context with which a sector begins or None, its binding), if need be from nearby."""
+        ring = self._ring
+        record = ring.load(epoch, HEADER)
+        if record and record[0] == CONTEXT:
+            return bytes(record[1]), binding(record[1])
+        own = ring.own_bytes(epoch)
+        bind = struct.unpack(_OWN, own)[2] if own else 0
+        if before is not None and binding(before) == bind:
+            return before, bind
+        for near in (epoch - 1, epoch + 1):
+            for _, kind, payload, _ in ring.walk(near):
+                if kind == CONTEXT and binding(payload) == bind:
+                    return bytes(payload), bind
+        return None, bind
+
     def recover(self):
         """Read the newest sector: the context in force and where to go on; True if torn."""
         ring = self._ring
+        context, bind = self._context_at(ring.head, b"")
         end = HEADER
-        for _, kind, payload, after in ring.walk(ring.head):
+        for _, kind, payload, after in ring.walk(ring.head, bind):
             end = after
             if kind == CONTEXT:
-                self._context = bytes(payload)
+                context, bind = bytes(payload), binding(payload)
+        self._context, ring.bind = context or b"", bind
         return ring.settle(end)
 
     def mark_in_header(self):
         """The mark when the newest sector was begun, in case the batches ring is gone."""
         own = self._ring.own_bytes(self._ring.head)
-        epoch, offset = struct.unpack(">IH", own[:6]) if own else (0, 0)
+        epoch, offset, _ = struct.unpack(_OWN, own) if own else (0, 0, 0)
         return epoch * SECTOR + offset
 
 

@@ -2,10 +2,10 @@
 
 Sectors are counted by an epoch that never repeats; epoch e stands in sector `base + e % count`, so
 that order, place and wear follow from one number, and an address is `epoch * 4096 + offset`. A
-sector begins with a header (magic, ring, count, epoch, 10 bytes of the ring's own, CRC-32) and one
-record that lets it be read alone; that record is programmed before the header and makes the sector
-count. Erased is what this boot erased itself: after a power cut "looks erased" proves nothing.
-Whether a sector may be reused is the caller's decision, never this module's.
+sector begins with a header (magic, version, ring, count, epoch, 8 bytes of the ring's own, CRC-32)
+and one record that lets it be read alone; that record is programmed before the header and makes
+the sector count. Erased is what this boot erased itself: after a power cut "looks erased" proves
+nothing. Whether a sector may be reused is the caller's decision, never this module's.
 """
 
 import struct
@@ -13,10 +13,12 @@ from binascii import crc32
 
 from agent.errors import JournalError, SectorFault
 from agent.journal_flash import SECTOR
-from agent.journal_record import HEADER, encode, encoded_len, load, walk
+from agent.journal_record import HEADER, SectorReader, encode, encoded_len
 
-_HEADER = ">4sBBHI10s"
-_MAGIC = b"MSJ\x01"  # the last byte is the version of the layout
+_HEADER = ">2sBBHI8s"
+_MAGIC = b"MJ"
+_VERSION = 1  # of the layout
+_CRC_AT = 18
 _STRIKES = 2  # failed programs after which a sector is given up
 _ERASE_AHEAD_ROOM = SECTOR // 4
 _PROBE = 4  # sectors behind the newest header in which its own header may have been damaged
@@ -47,6 +49,7 @@ class Ring:
         self.foreign = 0  # sectors whose header area holds something else
         self.damaged = 0
         self.touched = False  # written to in this boot
+        self.bind = 0  # binding of the context in force
         self._ready = -1
         self._torn_end = 0
         self._strikes = 0
@@ -94,26 +97,32 @@ class Ring:
     def _probe(self):
         """A damaged header must not hide the newest sector: its first record speaks for it."""
         for epoch in range(self.head + 1, self.head + 1 + min(_PROBE, self.count - 1)):
-            if load(self._flash, self.sector(epoch), epoch, HEADER):
+            if self.load(epoch, HEADER):
                 self.head = epoch
 
     def _epoch(self, header):
-        magic, kind, _, count, epoch, _ = struct.unpack(_HEADER, header[:22])
-        (crc,) = struct.unpack(">I", header[22:])
-        mine = magic == _MAGIC and kind == self._kind and count == self.count
-        return epoch if mine and crc == crc32(header[:22]) & 0xFFFFFFFF else None
+        *shape, epoch, _ = struct.unpack(_HEADER, header[:_CRC_AT])
+        if shape != [_MAGIC, _VERSION, self._kind, self.count]:
+            return None
+        (crc,) = struct.unpack(">I", header[_CRC_AT:])
+        return epoch if crc == crc32(header[:_CRC_AT]) & 0xFFFFFFFF else None
 
     def own_bytes(self, epoch):
-        """The 10 bytes that the header of `epoch` holds for the ring; None if it is not there."""
+        """The 8 bytes that the header of `epoch` holds for the ring; None if it is not there."""
         header = self._flash.read(self.sector(epoch), 0, HEADER)
-        return bytes(header[12:22]) if self._epoch(header) == epoch else None
+        return bytes(header[10:_CRC_AT]) if self._epoch(header) == epoch else None
 
-    def walk(self, epoch, offset=HEADER):
-        """Yield (offset, kind, payload, end) of the valid records of one sector."""
+    def load(self, epoch, offset):
+        """(kind, payload, end offset) of one record that depends on no context, or None."""
+        return SectorReader(self._flash, self.sector(epoch), epoch).load(offset)
+
+    def walk(self, epoch, bind=0):
+        """Yield (offset, kind, payload, end) of what is valid; `bind` until a context comes."""
         found = self._epoch(self._flash.read(self.sector(epoch), 0, HEADER))
         if found not in (None, epoch):
             return ()  # the sector was skipped as bad and holds what is older
-        return walk(self._flash, self.sector(epoch), epoch, offset, self._report)
+        reader = SectorReader(self._flash, self.sector(epoch), epoch, bind)
+        return reader.walk(HEADER, self._report)
 
     def _report(self, start, end):
         self.damaged += 1
@@ -135,7 +144,7 @@ class Ring:
         self.cover_torn()
         while encoded_len(kind, len(payload)) <= self.room():
             address = self.address()
-            if self.put(encode(kind, payload, address)):
+            if self.put(encode(kind, payload, address, self.bind)):
                 return address
         return None
 
@@ -188,7 +197,7 @@ class Ring:
     def start(self, epoch, own, kind, payload):
         """Begin the sector of `epoch` with one record; False (and it is bad) if it failed."""
         sector = self.sector(epoch)
-        header = struct.pack(_HEADER, _MAGIC, self._kind, 0, self.count, epoch, own)
+        header = struct.pack(_HEADER, _MAGIC, _VERSION, self._kind, self.count, epoch, own)
         header += struct.pack(">I", crc32(header) & 0xFFFFFFFF)
         first = encode(kind, payload, epoch * SECTOR + HEADER)
         try:

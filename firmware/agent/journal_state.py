@@ -11,15 +11,18 @@ from collections import namedtuple
 from agent.journal_flash import SECTOR
 from agent.journal_lost import LostList
 
-# Of one sealed batch: `start` is the address of its data, `length` and `crc` are of its bytes.
+# Of one sealed batch. `chain`: b"" unless it begins a generation; `start`: address of its data;
+# `length`, `crc`: of its bytes; `chain_at`, `hash_at`: what is not stored of them (journal_elide).
 Batch = namedtuple(
-    "Batch", "generation number chain hash first_sequence end_sequence mark start length crc"
+    "Batch",
+    "generation number hash first_sequence end_sequence mark start length crc chain_at hash_at"
+    " chain",
 )
 
 MAX_BAD_KEPT = 32
-_BATCH = ">HI16s32sIHIHBHHI"
+_BATCH = ">HI32sIHIHBHHIBB"
 _ACK = ">HIIHI"
-BATCH_LEN = 6 + struct.calcsize(_BATCH)  # bytes of a BATCH record
+BATCH_LEN = 6 + struct.calcsize(_BATCH) + 16  # bytes of a BATCH record at most
 _STATE = ">HI16s32sIIHHIHIIHII"
 
 
@@ -83,9 +86,9 @@ class State:
         """The head moves to a batch that became durable."""
         if batch.generation != self.generation:
             self.generation = batch.generation
+            self.chain = batch.chain or bytes(16)
             self.lost.restart()
         self.number = batch.number
-        self.chain = batch.chain
         self.hash = batch.hash
         self.end_sequence = batch.end_sequence
         if batch.mark > self.mark:
@@ -129,11 +132,10 @@ def pack_batch(batch, address):
     """Payload of the BATCH record at `address`, at most 255 sectors behind its data."""
     mark = divmod(batch.mark, SECTOR)
     start_epoch, start_offset = divmod(batch.start, SECTOR)
-    return struct.pack(
+    fixed = struct.pack(
         _BATCH,
         batch.generation,
         batch.number,
-        batch.chain,
         batch.hash,
         batch.end_sequence,
         batch.end_sequence - batch.first_sequence,
@@ -142,13 +144,24 @@ def pack_batch(batch, address):
         start_offset,
         batch.length,
         batch.crc,
+        batch.chain_at,
+        batch.hash_at,
     )
+    return fixed + batch.chain
 
 
 def unpack_batch(payload, epoch):
     """The Batch of a BATCH record that stands in the sector of `epoch`."""
-    f = struct.unpack(_BATCH, payload)
-    mark = f[6] * SECTOR + f[7]
-    start = (epoch - f[8]) * SECTOR + f[9]
-    first = f[4] - f[5]
-    return Batch(f[0], f[1], bytes(f[2]), bytes(f[3]), first, f[4], mark, start, f[10], f[11])
+    size = struct.calcsize(_BATCH)
+    f = struct.unpack(_BATCH, payload[:size])
+    mark = f[5] * SECTOR + f[6]
+    start = (epoch - f[7]) * SECTOR + f[8]
+    head = (f[0], f[1], bytes(f[2]), f[3] - f[4], f[3], mark, start)
+    return Batch(*head, *f[9:13], bytes(payload[size:]))
+
+
+def unpack_state(payload, _epoch):
+    """The State of a STATE record."""
+    state = State()
+    state.unpack(payload)
+    return state

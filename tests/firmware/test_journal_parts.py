@@ -3,19 +3,21 @@
 import unittest
 
 from agent.journal_crc import crc16
+from agent.journal_elide import checksum, cuts, places, restore, stored
 from agent.journal_flash import SECTOR, Flash
 from agent.journal_lost import LIMIT, REASON_FULL, REASON_UNREADABLE, Lost, LostList
 from agent.journal_record import (
     BATCH,
+    CONTEXT,
     DATA,
     EVENT,
     HEADER,
     READING,
+    SectorReader,
+    binding,
     data_header,
     encode,
     encoded_len,
-    load,
-    walk,
 )
 from agent.journal_state import BATCH_LEN, Batch, State, pack_batch, unpack_batch
 from fakes.nor_faults import Random
@@ -71,7 +73,7 @@ class RecordTest(unittest.TestCase):
         return offset
 
     def found(self, epoch=3):
-        return [bytes(p) for _, _, p, _ in walk(self.flash, 5, epoch, HEADER)]
+        return [bytes(p) for _, _, p, _ in SectorReader(self.flash, 5, epoch).walk()]
 
     def test_lengths_around_the_long_form(self):
         payloads = [bytes((n % 255,)) * n for n in (0, 1, 255, 256, 300, 1000)]
@@ -83,7 +85,19 @@ class RecordTest(unittest.TestCase):
         self.assertEqual(self.found(epoch=19), [])
         frame = encode(READING, b"reading", 3 * SECTOR + HEADER)
         self.flash.program(5, 500, frame)
-        self.assertEqual(load(self.flash, 5, 3, 500), None)
+        self.assertEqual(SectorReader(self.flash, 5, 3).load(500), None)
+
+    def test_a_reading_is_valid_only_behind_its_context(self):
+        context = encode(CONTEXT, b"mine", 3 * SECTOR + HEADER)
+        at = HEADER + len(context)
+        mine = encode(READING, b"reading", 3 * SECTOR + at, binding(b"mine"))
+        self.flash.program(5, HEADER, context)
+        self.flash.program(5, at, mine)
+        self.assertEqual(self.found(), [b"mine", b"reading"])
+        self.device.flip(5, HEADER + 3, 2)
+        self.assertEqual(self.found(), [])
+        reader = SectorReader(self.flash, 5, 3, binding(b"mine"))  # as the sector's header says
+        self.assertEqual([bytes(p) for _, _, p, _ in reader.walk()], [b"reading"])
 
     def test_a_record_inside_a_payload_is_not_a_record(self):
         inner = encode(READING, b"inner", 3 * SECTOR + HEADER + 2)
@@ -98,7 +112,8 @@ class RecordTest(unittest.TestCase):
         self.flash.program(5, end + 9, late)
         self.device.flip(5, HEADER + encoded_len(READING, 3) + 1, 4)  # the length of "two"
         reports = []
-        walked = walk(self.flash, 5, 3, HEADER, lambda start, stop: reports.append(stop - start))
+        reader = SectorReader(self.flash, 5, 3)
+        walked = reader.walk(HEADER, lambda start, stop: reports.append(stop - start))
         self.assertEqual([bytes(p) for _, _, p, _ in walked], [b"one", b"three", b"late"])
         self.assertEqual(reports, [encoded_len(READING, 3)])
 
@@ -114,8 +129,48 @@ class RecordTest(unittest.TestCase):
                 damaged = bytearray(header)
                 damaged[bit // 8] ^= 1 << bit % 8
                 self.device.image[5 * SECTOR : 5 * SECTOR + 4] = damaged
-                record = load(self.flash, 5, 3, 0)
+                record = SectorReader(self.flash, 5, 3).load(0)
                 self.assertTrue(record is None or record[0] != DATA)
+
+
+class ElideTest(unittest.TestCase):
+    CHAIN = bytes(range(16))
+    HASH = bytes(range(100, 132))
+
+    def check(self, data, left_out):
+        at = places(data, self.CHAIN, self.HASH)
+        left = cuts(*at, self.CHAIN, self.HASH)
+        pieces = [bytes(piece) for piece in stored(data, left)]
+        self.assertEqual(len(data) - len(pieces[0]) - len(pieces[1]), left_out)
+        buffer = bytearray(left_out) + pieces[0] + pieces[1]
+        restore(buffer, left)
+        self.assertEqual(bytes(buffer), data)
+
+    def test_what_is_left_out_comes_back(self):
+        body = Random(4).bytes(600)
+        self.check(body, 0)
+        self.check(b"head" + self.CHAIN + b"\x02\x05" + self.HASH + body, 48)
+        self.check(self.CHAIN + self.HASH, 48)
+        self.check(self.HASH + self.CHAIN + body, 48)
+        self.check(body[:222] + self.HASH, 32)
+        self.check(body[:223] + self.HASH + body, 0)  # too far from the beginning
+        self.check(b"x" + self.CHAIN + body, 16)
+
+    def test_strings_that_overlap(self):
+        chain, before = b"abcdefgh" * 2, b"abcdefgh" * 4
+        data = b"12" + before + b"34"
+        chain_at, hash_at = places(data, chain, before)
+        self.assertEqual((chain_at, hash_at), (3, 0))
+
+    def test_the_checksum_covers_what_was_left_out(self):
+        data = b"head" + self.CHAIN + b"between" + self.HASH + b"rest"
+        at = places(data, self.CHAIN, self.HASH)
+        sums = {
+            checksum(1, cuts(*at, chain, before))
+            for chain in (self.CHAIN, bytes(16), b"")
+            for before in (self.HASH, bytes(32), b"")
+        }
+        self.assertEqual(len(sums), 9)
 
 
 class LostListTest(unittest.TestCase):
@@ -177,12 +232,11 @@ class StateTest(unittest.TestCase):
         self.assertEqual((again.tail_number, again.tail), (18, 66000 * SECTOR + 4000))
 
     def test_batch_record(self):
-        mark = 5 * SECTOR + 9
-        batch = Batch(
-            1, 2, b"c" * 16, b"h" * 32, 60, 120, mark, 254 * SECTOR + 40, 65535, 0xFFFFFFFF
-        )
-        payload = pack_batch(batch, 256 * SECTOR + 7)
-        self.assertEqual(unpack_batch(payload, 256), batch)
+        place = (5 * SECTOR + 9, 254 * SECTOR + 40, 65535, 0xFFFFFFFF, 30, 90)
+        for chain in (b"", b"c" * 16):
+            batch = Batch(1, 2, b"h" * 32, 60, 120, *place, chain)
+            payload = pack_batch(batch, 256 * SECTOR + 7)
+            self.assertEqual(unpack_batch(payload, 256), batch)
         self.assertEqual(encoded_len(BATCH, len(payload)), BATCH_LEN)
 
     def test_bad_sectors_are_bounded(self):
