@@ -44,13 +44,20 @@ def simulated(name: str) -> SimulatedMeter:
 
 
 def read(
-    interpreter: str, kind: str, server: MeterServer, name: str, snapshots: int, timeout_ms: int
+    interpreter: str,
+    kind: str,
+    server: MeterServer,
+    name: str,
+    snapshots: int,
+    timeout_ms: int,
+    hold_ms: int = 0,
 ) -> list[list[str]]:
     """Lines of `support/bus_reader.py`, split."""
     target = str(server.path if kind == "rtu" else server.port)
     unit = str(next(iter(server.meters)))
     command = [INTERPRETERS[interpreter], str(ROOT / "tests/support/bus_reader.py"), kind, target]
-    command += [str(PROFILES / f"{name}.json"), unit, str(snapshots), str(timeout_ms)]
+    command += [str(PROFILES / f"{name}.json"), unit]
+    command += [str(snapshots), str(timeout_ms), str(hold_ms)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return [line.split() for line in done.stdout.splitlines()]
@@ -89,6 +96,22 @@ def test_words_arrive_as_the_meter_holds_them(interpreter: str, kind: str, name:
     meter = simulated(name)
     with serve(kind, meter) as server:
         check(read(interpreter, kind, server, name, 3, 1000), meter)
+
+
+@pytest.mark.parametrize(
+    "interpreter", ["micropython", pytest.param("cpython", marks=pytest.mark.long)]
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_answers_are_taken_although_another_task_held_the_loop(
+    interpreter: str, kind: str
+) -> None:
+    """500 ms each time, far beyond the limit of 100 ms for an answer: no retry, no timeout."""
+    meter = simulated("eastron-sdm630")
+    with serve(kind, meter) as server:
+        lines = read(interpreter, kind, server, "eastron-sdm630", 2, 100, 500)
+    readings = [line for line in lines if line[0] == "reading"]
+    assert [line[1:3] for line in readings] == [["0", "0"]] * 2
+    assert {line[4] for line in readings} == {words_of(meter)}
 
 
 @pytest.mark.long

@@ -10,6 +10,10 @@ import asyncio
 from ..errors import ModbusBusError
 
 _CLOSE_MS = 500
+_CHUNK_LEN = 512
+_HELD_MS = 10  # a timeout that fires so late was held up by another task
+_LOOK_MS = 5
+_MOST_LOOKS = 4
 
 
 class Stream:
@@ -38,17 +42,26 @@ class Stream:
         await self._limited(self._writer.drain(), limit_ms, "send")
 
     async def receive(self, buf, wait_ms):
-        """Add what comes within `wait_ms` to `buf`; False if nothing came."""
-        try:
-            data = await self._timing.wait_for_ms(self._reader.read(512), wait_ms)
-        except asyncio.TimeoutError:
-            return False
-        except OSError as error:
-            await self._fail("receive", error)
-        if not data:
-            await self._fail("receive", "end of the connection")
-        buf.extend(data)
-        return True
+        """Add what comes within `wait_ms` to `buf`; False if nothing came.
+
+        A limit that passed while another task held the loop says nothing: look once more.
+        """
+        for _ in range(_MOST_LOOKS):
+            start = self._timing.ms()
+            try:
+                data = await self._timing.wait_for_ms(self._reader.read(_CHUNK_LEN), wait_ms)
+            except asyncio.TimeoutError:
+                if self._timing.since_ms(start) < wait_ms + _HELD_MS:
+                    return False
+                wait_ms = _LOOK_MS
+                continue
+            except OSError as error:
+                await self._fail("receive", error)
+            if not data:
+                await self._fail("receive", "end of the connection")
+            buf.extend(data)
+            return True
+        return False
 
     async def close(self):
         """Give the connection up."""
