@@ -1,7 +1,8 @@
 """A TCP connection that is opened when needed and given up when it makes trouble; every step has a
 time limit.
 
-`asyncio.open_connection` is injected as `connect`, so that tests can run on simulated time. Must
+`asyncio.open_connection` is injected as `connect`, so that tests can run on simulated time. On a
+board it blocks while it resolves a host name: configure meters by their addresses. Must
 never leave a connection in use that may hold half a frame.
 """
 

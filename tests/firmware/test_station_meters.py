@@ -1,0 +1,101 @@
+"""From the configuration to clients and readers: what the configuration says wins over the
+profile.
+"""
+
+import unittest
+
+from agent.errors import ConfigError
+from agent.modbus.client import RtuClient, RtuOverTcpClient, TcpClient
+from agent.station_meters import energy_registers, load_profiles, make_readers
+from fakes.fake_uart import FakeUart
+from fakes.sample_profiles import INTEGER, SIGNED_64, sample
+from fakes.virtual_time import VirtualClock, VirtualTiming
+
+METER = {
+    "profile": "test-meter",
+    "unit_id": 1,
+    "bus": 0,
+    "baud": 0,
+    "parity": "bus",
+    "stop_bits": 0,
+    "rated_power_w": 100000,
+}
+BUS = {
+    "kind": "rtu",
+    "baud": 0,
+    "parity": "profile",
+    "stop_bits": 0,
+    "host": "192.0.2.1",
+    "port": 502,
+    "timeout_ms": 0,
+    "retries": 2,
+}
+
+
+def with_changes(base, changes):
+    changed = dict(base)
+    changed.update(changes)
+    return changed
+
+
+class Stations(unittest.TestCase):
+    def readers(self, meters, buses):
+        config = {
+            "meters": [with_changes(METER, changes) for changes in meters],
+            "buses": [with_changes(BUS, changes) for changes in buses],
+        }
+        timing = VirtualTiming()
+        self.opened = []
+
+        def open_uart(bus):
+            self.opened.append(bus)
+            return FakeUart(timing), None
+
+        profiles = {"test-meter": sample(INTEGER), "other": sample(SIGNED_64)}
+        return make_readers(config, profiles, VirtualClock(timing), open_uart, timing)
+
+    def line(self, reader):
+        return reader.client.unit(reader.unit).line.key()
+
+    def test_the_profile_says_what_the_configuration_leaves_open(self):
+        (reader,) = self.readers([{}], [{}])
+        self.assertEqual(self.line(reader), (9600, "N", 1))
+        self.assertEqual(reader.client.unit(1).limits.first_byte_ms, 300)
+
+    def test_meter_wins_over_bus_and_bus_over_profile(self):
+        meters = [{"unit_id": 1}, {"unit_id": 2, "baud": 2400, "parity": "O", "stop_bits": 1}]
+        bus = {"baud": 19200, "parity": "E", "stop_bits": 2, "timeout_ms": 700, "retries": 0}
+        first, second = self.readers(meters, [bus])
+        self.assertEqual(self.line(first), (19200, "E", 2))
+        self.assertEqual(self.line(second), (2400, "O", 1))
+        self.assertEqual(second.client.unit(2).limits[0], 700)
+        self.assertEqual(second.client.unit(2).limits.retries, 0)
+
+    def test_one_client_for_each_bus(self):
+        meters = [{"unit_id": 1}, {"unit_id": 2}, {"bus": 1}, {"bus": 2}]
+        readers = self.readers(meters, [{}, {"kind": "tcp"}, {"kind": "rtu_over_tcp"}])
+        kinds = [type(reader.client) for reader in readers]
+        self.assertEqual(kinds, [RtuClient, RtuClient, TcpClient, RtuOverTcpClient])
+        self.assertTrue(readers[0].client is readers[1].client)
+        self.assertEqual(len(self.opened), 1)
+
+    def test_rated_power(self):
+        (reader,) = self.readers([{"rated_power_w": 7000}], [{}])
+        self.assertEqual(reader.rated_power_w, 7000)
+
+    def test_energy_registers(self):
+        registers = energy_registers({"a": sample(INTEGER), "b": sample(INTEGER, ("power_w",))})
+        self.assertEqual(registers, {"a": ((4, 0x34),)})
+
+    def test_a_missing_profile(self):
+        def read_file(name):
+            raise OSError(2)
+
+        config = {"meters": [METER], "quantities": ["power_w"]}
+        with self.assertRaises(ConfigError) as caught:
+            load_profiles(config, read_file)
+        self.assertEqual(caught.exception.code, "profile-missing")
+
+
+if __name__ == "__main__":
+    unittest.main()
