@@ -26,8 +26,10 @@ from meterseal.verify.policy import Policy
 from meterseal.verify.totals import ProfileTotals, Totals
 from meterseal.wire.columns import check_sequences, decode_groups, decode_readings
 
-# So many batches of a stream are decoded together: that saves a third of the time.
+# So much of a stream is taken together, which saves a third of the time: batches, or bytes, so that
+# a hostile device gains no memory by it.
 _TOGETHER: Final = 32
+_TOGETHER_LEN: Final = 1 << 16
 
 _Decoded = tuple[Group, ...] | MalformedBatch
 
@@ -80,7 +82,7 @@ class Verifier:
     ) -> Iterator[SealedBatch | VerificationError]:
         """The same for every batch of a stream, in order; a refusal is given, not raised."""
         source = iter(batches)
-        while together := list(islice(source, _TOGETHER)):
+        while together := _take(source):
             yield from self._opener.open_all(together)
 
     def verify(self, raw: bytes) -> VerifiedBatch:
@@ -94,7 +96,7 @@ class Verifier:
     def verify_each(self, batches: Iterable[bytes]) -> Iterator[Verdict]:
         """A verdict for every batch of a stream, in order; none stands in the way of the next."""
         source = iter(batches)
-        while together := list(islice(source, _TOGETHER)):
+        while together := _take(source):
             opened = self._opener.open_all(together)
             decoded = iter(_decode([one for one in opened if isinstance(one, SealedBatch)]))
             for raw, one in zip(together, opened, strict=True):
@@ -197,6 +199,18 @@ class Verifier:
         metered, states = meters.examine(state, sealed.contents, groups, self.totals, gap)
         found += metered
         return states if in_order else {}
+
+
+def _take(source: Iterator[bytes]) -> list[bytes]:
+    """The next batches that are taken together; none at the end."""
+    taken = []
+    length = 0
+    for raw in islice(source, _TOGETHER):
+        taken.append(raw)
+        length += len(raw)
+        if length >= _TOGETHER_LEN:
+            break
+    return taken
 
 
 def _decode(batches: list[SealedBatch]) -> list[_Decoded]:

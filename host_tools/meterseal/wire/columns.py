@@ -19,6 +19,10 @@ from meterseal.wire.packed import Packed, Series
 MAX_READINGS: Final = 1024
 
 _U64_MAX: Final = (1 << 64) - 1
+_HALF: Final = 1 << 63
+_NO_ROWS: Final[Iterator[U64Array]] = iter(())
+# So many series are unpacked at once, which bounds what is needed besides the result.
+_MAX_ROWS: Final = 1024
 _NO_READINGS: Final = np.zeros(0, np.uint64)
 _STEPS: Final = np.arange(MAX_READINGS, dtype=np.int64)
 _THREE: Final = np.int64(3)
@@ -58,28 +62,56 @@ def decode_groups(groups: Sequence[Packed]) -> list[Group]:
     Raises MalformedBatch `column-range`, `column-length`, `column-padding`, `column-patch`,
     `field-order` (patches), `sequence-mismatch` (not ascending).
     """
-    by_length: dict[int, list[Series]] = {}
-    evenly = []
+    even: dict[int, list[Series]] = {}
+    packed: dict[int, list[Series]] = {}
+    kinds = []
     for group in groups:
-        series = group.series()
-        by_length.setdefault(group.n, []).extend(series)
-        evenly.append(_ascends(series[0]))
-    rows = {n: iter(unpack(series, n)) for n, series in by_length.items()}
+        sequence, time, *columns = group.series()
+        n = group.n
+        kind = _is_even(sequence), _is_even(time), _ascends(sequence)
+        kinds.append(kind)
+        (even if kind[0] else packed).setdefault(n, []).append(sequence)
+        (even if kind[1] else packed).setdefault(n, []).append(time)
+        packed.setdefault(n, []).extend(columns)
+    even_rows = {n: iter(_spread(series, n)) for n, series in even.items()}
+    rows = {n: iter(unpack(series, n)) for n, series in packed.items()}
     return [
-        _group(group, rows[group.n], ascends)
-        for group, ascends in zip(groups, evenly, strict=True)
+        _group(group, kind, even_rows.get(group.n, _NO_ROWS), rows[group.n])
+        for group, kind in zip(groups, kinds, strict=True)
     ]
 
 
+def _is_even(series: Series) -> bool:
+    """Whether every step is the same, as that of sequence numbers and times nearly always is."""
+    _, m, _, base, width, packed, patches = series
+    return m > 1 and not width and not packed and not patches and -_HALF <= base < _HALF
+
+
 def _ascends(sequence: Series) -> bool:
-    """Whether packed sequence numbers ascend at sight: one step, no overflow. As nearly always."""
-    _, m, first, base, width, _, patches = sequence
-    return base > 0 and not width and not patches and first + base * (m - 1) <= _U64_MAX
+    """Whether evenly spaced numbers ascend: upwards and without overflow."""
+    _, m, first, base, _, _, _ = sequence
+    return base > 0 and first + base * (m - 1) <= _U64_MAX
 
 
-def _group(group: Packed, rows: Iterator[U64Array], ascends: bool) -> Group:
-    sequence, time = next(rows), next(rows)
-    if not ascends and not bool((sequence[1:] > sequence[:-1]).all()):
+def _spread(series: list[Series], n: int) -> U64Array:
+    """Values of evenly spaced series, shape (len(series), n), read-only."""
+    table = np.array([(one[2], one[3] & _U64_MAX) for one in series], np.uint64)
+    values: U64Array = table[:, 1, None] * _STEPS[:n].view(np.uint64)
+    values += table[:, 0, None]
+    values.flags.writeable = False
+    return values
+
+
+def _group(
+    group: Packed,
+    kind: tuple[bool, bool, bool],
+    even: Iterator[U64Array],
+    rows: Iterator[U64Array],
+) -> Group:
+    sequence = next(even if kind[0] else rows)
+    time = next(even if kind[1] else rows)
+    at_sight = kind[0] and kind[2]
+    if not at_sight and not bool((sequence[1:] > sequence[:-1]).all()):
         raise MalformedBatch("sequence-mismatch", "expected ascending sequence numbers in a group")
     n = group.n
     status, flags = _quality(n, group.quality) if group.quality else (_all_ok(n), _all_ok(n))
@@ -115,6 +147,13 @@ def _all_ok(n: int) -> NDArray[np.uint8]:
 
 def unpack(series: list[Series], n: int) -> U64Array:
     """Values of all series, shape (len(series), n), read-only; a row counts up to its own m."""
+    if len(series) > _MAX_ROWS:
+        blocks = [
+            unpack(series[at : at + _MAX_ROWS], n) for at in range(0, len(series), _MAX_ROWS)
+        ]
+        return np.concatenate(blocks)
+    if not series:
+        return np.zeros((0, n), np.uint64)
     table = _table(series)
     values = _residuals(series, table, n)
     for row, one in enumerate(series):
