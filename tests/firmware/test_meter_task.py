@@ -1,7 +1,6 @@
-"""The meter task with real profiles, on a simulated line and simulated time."""
+"""The meter task: readings, schedule, buses, and what one bad meter costs the others."""
 
 import asyncio
-import json
 import unittest
 
 from agent.errors import MeterError
@@ -10,62 +9,16 @@ from agent.meter_task import MeterTask
 from agent.modbus.client import Line, RtuClient
 from fakes.fake_meter import FakeMeter
 from fakes.fake_uart import FakeUart
+from fakes.meter_station import (
+    CHANGED,
+    ENERGY,
+    ENERGY_64,
+    POWER,
+    SERIAL,
+    Station,
+)
 from fakes.sample_profiles import INTEGER, SIGNED_64, description, register, sample
 from fakes.virtual_time import VirtualClock, VirtualTiming, run
-
-LOST, FOUND, CHANGED = 3, 4, 5
-ENERGY, POWER = 0x34, 0x28
-ENERGY_64, SERIAL, MODEL = 0x0C83, 0x81, 0x31
-
-
-class Station:
-    """Meters of one profile on one simulated line."""
-
-    def __init__(self, description=INTEGER, units=(1,), **options):
-        self.timing = VirtualTiming()
-        self.clock = VirtualClock(self.timing)
-        self.profile = sample(description)
-        self.uart = FakeUart(self.timing)
-        self.client = RtuClient(self.uart, timing=self.timing)
-        line = Line(self.profile.bus.baud, self.profile.bus.parity)
-        self.meters = []
-        for unit in units:
-            held = {(4, a): 0 for a in range(0x60)}
-            for function, first, count in self.profile.listed:
-                held.update({(function, first + i): 0 for i in range(count)})
-            self.meters.append(FakeMeter(unit, held, line))
-        self.uart.devices = list(self.meters)
-        self.readings, self.tables, self.events = [], [], []
-        self.task = MeterTask(
-            [MeterReader(self.client, unit, self.profile, self.clock) for unit in units],
-            self.clock,
-            self.readings.append,
-            self.tables.append,
-            lambda kind, detail: self.events.append((kind, detail)),
-            timing=self.timing,
-            **options,
-        )
-
-    def set_words(self, address, value, count=2, function=4, meter=0):
-        """Put an integer into registers: low word first with function 4, high word with 3."""
-        parts = [value >> (16 * i) & 0xFFFF for i in range(count)]
-        if function == 3:
-            parts.reverse()
-        for i, part in enumerate(parts):
-            self.meters[meter].registers[(function, address + i)] = part
-
-    def poll(self, after_s=60):
-        """One poll; then time goes on."""
-        start = self.timing.now_us
-        run(self.task.poll_once())
-        self.timing.now_us = max(self.timing.now_us, start + after_s * 1000000)
-        return self.readings[-1]
-
-    def unplug(self):
-        self.uart.devices = []
-
-    def plug(self):
-        self.uart.devices = list(self.meters)
 
 
 class Readings(unittest.TestCase):
@@ -103,160 +56,6 @@ class Readings(unittest.TestCase):
         with self.assertRaises(MeterError) as caught:
             Station(units=(1, 1))
         self.assertEqual(caught.exception.code, "meter-alike")
-
-
-class LostAndFound(unittest.TestCase):
-    def test_events_and_one_attempt_while_lost(self):
-        station = Station(units=(1, 2))
-        station.set_words(ENERGY, 5)
-        station.set_words(ENERGY, 5, meter=1)
-        station.poll()
-        station.uart.devices = station.meters[1:]
-        for _ in range(3):
-            station.poll()
-        self.assertEqual(station.events, [(LOST, [0])])
-        before = len(station.uart.sent)
-        station.poll()
-        asked = [data[0] for _, data in station.uart.sent[before:]]
-        self.assertEqual(asked.count(1), 1)
-        lost = station.readings[-2]
-        self.assertEqual((lost.status, lost.present, lost.meter), (1, 0, 0))
-        station.plug()
-        station.poll()
-        self.assertEqual(station.events, [(LOST, [0]), (FOUND, [0])])
-        self.assertEqual([r.present for r in station.readings[-2:]], [15, 15])
-
-
-class Identity(unittest.TestCase):
-    def station(self):
-        station = Station(SIGNED_64)
-        station.set_words(ENERGY_64, 1000, 4, 3)
-        station.set_words(SERIAL, 4711, 2, 3)
-        return station
-
-    def test_read_before_the_first_reading_is_handed_over(self):
-        station = self.station()
-        station.poll()
-        self.assertEqual(len(station.tables), 1)
-        self.assertEqual(station.tables[0][0].identity[1], (3, 0x81, b"\x00\x00\x12\x67"))
-
-    def test_a_swapped_meter_is_a_new_epoch(self):
-        station = self.station()
-        station.poll()
-        station.set_words(SERIAL, 4712, 2, 3)
-        station.set_words(ENERGY_64, 10, 4, 3)
-        reading = station.poll()
-        self.assertEqual(station.events, [(CHANGED, [0, 1])])
-        self.assertEqual((reading.meter, reading.flags), (1, 1))
-        self.assertEqual(len(station.tables[-1]), 2)
-
-    def test_read_at_once_when_a_lost_meter_answers_again(self):
-        station = self.station()
-        station.poll()
-        station.unplug()
-        for _ in range(3):
-            station.poll()
-        station.plug()
-        station.set_words(SERIAL, 4712, 2, 3)
-        station.set_words(ENERGY_64, 1001, 4, 3)  # plausible: only the serial number tells
-        reading = station.poll()
-        self.assertEqual((reading.meter, reading.flags), (1, 0))
-        self.assertEqual(station.events, [(LOST, [0]), (FOUND, [0]), (CHANGED, [0, 1])])
-
-    def test_read_again_once_a_day(self):
-        station = self.station()
-        station.poll()
-        station.set_words(SERIAL, 4712, 2, 3)
-        self.assertEqual(station.poll(86410).meter, 0)
-        self.assertEqual(station.poll().meter, 1)
-
-    def test_a_serial_register_that_the_meter_lacks_is_left_out(self):
-        station = self.station()
-        del station.meters[0].registers[(3, MODEL)]
-        station.poll()
-        self.assertEqual([r[1] for r in station.tables[0][0].identity], [0x81])
-
-
-class Plausibility(unittest.TestCase):
-    def station(self):
-        station = Station()
-        station.set_words(ENERGY, 500000)
-        station.poll()
-        return station
-
-    def test_zero_is_read_again_then_kept_and_flagged(self):
-        station = self.station()
-        station.set_words(ENERGY, 0)
-        before = len(station.uart.sent)
-        flagged = station.poll()
-        self.assertEqual(flagged.flags, 3)
-        self.assertEqual(flagged.present, 15)
-        self.assertEqual(len(station.uart.sent) - before, 3)  # two blocks, one of them twice
-        station.set_words(ENERGY, 500001)
-        self.assertEqual(station.poll().flags, 0)
-        self.assertEqual(station.events, [])
-
-    def test_backward_and_jump_are_flagged_and_are_no_baseline(self):
-        for wrong in (499999, 510000, 0xFFFFFFFF):
-            station = self.station()
-            station.set_words(ENERGY, wrong)
-            self.assertEqual(station.poll().flags, 3)
-            station.set_words(ENERGY, 500002)
-            self.assertEqual(station.poll().flags, 0)
-
-    def test_a_second_look_that_is_right_replaces_the_first(self):
-        station = self.station()
-        meter = station.meters[0]
-        meter.answers = [
-            meter.frame(b"\x04\x1c" + bytes(28))
-        ]  # the energy block reads all zero once
-        reading = station.poll()
-        self.assertEqual(reading.flags, 1)
-        self.assertEqual(reading.words[-4:], b"\xa1\x20\x00\x07")
-
-    def test_rollover_is_flagged_then_settles_and_is_stated(self):
-        station = Station()
-        station.set_words(ENERGY, 9999999)  # 999 999.9 kWh
-        station.poll()
-        flags = []
-        for n in range(12):
-            station.set_words(ENERGY, 1 + n)
-            flags.append(station.poll().flags)
-        self.assertEqual(flags, [3] * 10 + [0, 0])
-        self.assertEqual(station.events, [(CHANGED, [0, 0])])
-
-    def test_not_available_is_no_zero(self):
-        tree = json.loads(json.dumps(INTEGER))
-        tree["registers"]["energy_import_wh"]["not_available"] = ["0x7FFFFFFF"]
-        station = Station(tree)
-        station.set_words(ENERGY, 500000)
-        station.poll()
-        station.set_words(ENERGY, 0x7FFFFFFF)
-        self.assertEqual(station.poll().flags, 0)
-
-    def test_scale_factor_of_the_set_up_registers(self):
-        energy = register(0x10, "acc32", order="ABCD", unit="Wh", sf="wh_sf", total=True)
-        tree = description({"energy_import_wh": energy}, setup={"wh_sf": register(0x20, "s16")})
-        station = Station(tree)
-        station.set_words(0x20, 0xFFFE, 1)  # 10^-2
-        station.set_words(0x11, 50000, 1)
-        station.poll()
-        station.set_words(0x11, 60000, 1)  # 100 Wh more
-        self.assertEqual(station.poll().flags, 0)
-        station.set_words(0x20, 3, 1)  # now the same words mean kWh times 1000
-        station.set_words(0x11, 59999, 1)
-        station.poll()
-        self.assertEqual(station.events, [(CHANGED, [0, 1])])
-
-    def test_a_setting_that_the_profile_does_not_expect_flags_every_reading(self):
-        tree = json.loads(json.dumps(INTEGER))
-        tree["setup"] = {"application": register(0x50, "u16", expect=[7])}
-        station = Station(tree)
-        station.set_words(ENERGY, 5)
-        self.assertEqual(station.poll().flags, 2)
-        station.set_words(0x50, 7, 1)
-        self.assertEqual(station.poll(86410).flags, 2)
-        self.assertEqual(station.poll().flags, 0)
 
 
 class Schedule(unittest.TestCase):
