@@ -58,7 +58,7 @@ REMEDIES: Final[dict[str, str]] = {
     "trust-anchor": "Get the operator's fingerprint from a source other than this file.",
     "trust-signature": "The export was altered or not finished: export it again.",
     "trust-chain": "Entries were altered, removed or reordered: export the registry again.",
-    "trust-head": "Entries are missing at the end: export the registry again.",
+    "trust-head": "The last entry was altered, or is missing: export the registry again.",
 }
 
 

@@ -52,9 +52,9 @@ def pieces_of_file(path: Path) -> Iterator[Piece]:
 
 def pieces(stream: BinaryIO) -> Iterator[Piece]:
     """Batches of a stream of bytes."""
-    buffer = stream.read(_CHUNK_LEN)
+    buffer = b""
     base = at = 0
-    ended = len(buffer) < _CHUNK_LEN
+    ended = False
     while True:
         if len(buffer) - at < _NEEDED_LEN and not ended:
             more = stream.read(_CHUNK_LEN)

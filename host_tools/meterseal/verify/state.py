@@ -57,7 +57,7 @@ def load_file(path: Path) -> Devices:
     Raises EnvironmentProblem `state-unreadable`, VerificationError `state-format`.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
     except FileNotFoundError:
         return {}
     except OSError as problem:
@@ -65,7 +65,7 @@ def load_file(path: Path) -> Devices:
             "state-unreadable", f"expected a state file: {problem}", "Check the path of --state."
         ) from problem
     try:
-        document = json.loads(text)
+        document = json.loads(data)
     except ValueError as problem:
         raise VerificationError(
             "state-format", f"expected JSON, found: {problem}", "Verify from the start again."

@@ -24,22 +24,31 @@ _LONG_HEADS: Final = {
 _INDEFINITE: Final = frozenset((0x5F, 0x7F, 0x9F, 0xBF, 0xFF))
 
 
-def decode_map(data: bytes) -> dict[int, Item]:
-    """The map that `data` is, no more and no less.
+def decode(data: bytes) -> Item:
+    """The one item that `data` is, no more and no less.
 
-    Raises MalformedBatch: one of the codes `cbor-...`, or `field-type` if the item is not a map.
+    Raises MalformedBatch: one of the codes `cbor-...`.
     """
     try:
         item, end = decode_item(data, 0, 1)
     except (IndexError, struct.error):
         end = len(data) + 1
     if end > len(data):
-        raise MalformedBatch("cbor-truncated", "the payload ends inside an item", len(data))
+        raise MalformedBatch("cbor-truncated", "the bytes end inside an item", len(data))
     if end < len(data):
-        text = f"expected nothing behind the payload's map, found {len(data) - end} bytes"
+        text = f"expected nothing behind the item, found {len(data) - end} bytes"
         raise MalformedBatch("cbor-trailing", text, end)
+    return item
+
+
+def decode_map(data: bytes) -> dict[int, Item]:
+    """The one map that `data` is.
+
+    Raises MalformedBatch: one of the codes `cbor-...`, or `field-type` if the item is not a map.
+    """
+    item = decode(data)
     if not isinstance(item, dict):
-        raise MalformedBatch("field-type", "expected a map as the payload, found another type", 0)
+        raise MalformedBatch("field-type", "expected a map, found another type", 0)
     return item
 
 

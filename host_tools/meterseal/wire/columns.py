@@ -151,7 +151,9 @@ def unpack(series: list[Series], n: int) -> U64Array:
         blocks = [
             unpack(series[at : at + _MAX_ROWS], n) for at in range(0, len(series), _MAX_ROWS)
         ]
-        return np.concatenate(blocks)
+        whole: U64Array = np.concatenate(blocks)
+        whole.flags.writeable = False
+        return whole
     if not series:
         return np.zeros((0, n), np.uint64)
     table = _table(series)
