@@ -54,7 +54,7 @@ class BatchWriter:
         pieces = stored(data, left)
         crc = checksum(crc32(pieces[1], crc32(pieces[0])), left)
         head = (generation, number, batch_hash, first, end_sequence, mark)
-        tail = (len(data), crc, *at, b"" if follows else chain)
+        tail = (len(data), crc) + at + (b"" if follows else chain,)
         self._ring.cover_torn()
         while True:
             start = self._write_data(pieces)
