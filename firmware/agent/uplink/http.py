@@ -1,17 +1,19 @@
 """HTTP/1.1 over verified TLS, as little of it as the uplink needs: one connection, kept open.
 
-Every await has a timeout, every length a limit. The TLS context comes from the port, always with
-a required certificate and host name check; no byte of a request leaves before the handshake has
-verified them. Name look-up (getaddrinfo) blocks the whole board for as long as the resolver takes,
-which no timeout here can shorten: the address is kept for as long as it works.
+Every await has a timeout, every length a limit, and the whole answer has to come within the
+timeout too, so that a server that sends a byte now and then cannot hold the uplink. The TLS
+context comes from the port, always with a required certificate and host name check; no byte of a
+request leaves before the handshake has verified them.
 """
 
 import asyncio
+import gc
 
 from agent.errors import UploadError
 from agent.modbus.timing import wait_for_ms
 
 from .failures import network_error
+from .reader import Reader, malformed
 
 _MOST_HEADER_BYTES = 4096
 _CHUNK = 1024
@@ -29,13 +31,28 @@ def split_url(url):
     return host, int(port) if port else _HTTPS_PORT, "/" + path if path else ""
 
 
-class Connection:
-    """One kept-alive connection; any failure closes it. `context` verifies or raises."""
+def over_tls(context):
+    """`connect` of a Connection; `context` must require a certificate and its authority."""
 
-    def __init__(self, url, context, timeout_ms):
+    async def connect(address, port, host):
+        return await asyncio.open_connection(address, port, ssl=context, server_hostname=host)
+
+    return connect
+
+
+class Connection:
+    """One kept-alive connection; any failure closes it. `connect`: see `over_tls`.
+
+    `sent_ms`: when the last request had been handed to the network, by `mono_ms()`.
+    """
+
+    def __init__(self, url, connect, timeout_ms, resolver, mono_ms):
         self._host, self._port, self._prefix = split_url(url)
-        self._context = context
+        self._connect = connect
         self._timeout_ms = timeout_ms
+        self._resolver = resolver
+        self._mono_ms = mono_ms
+        self.sent_ms = 0
         self.check_in = lambda: None
         self._reader = self._writer = None
 
@@ -45,27 +62,41 @@ class Connection:
         return self._writer is not None
 
     async def open(self):
-        """Connect and verify; UploadError names what failed."""
+        """Connect; UploadError names what failed. Certificates are checked at the latest when
+        the request is written, before its first byte leaves.
+        """
         try:
-            self._reader, self._writer = await self._within(self._connect(), "connect-timeout")
+            address = await self._resolver.address(self._host, self._port)
+            await self._within(self._open(address), "connect-timeout")
         except (OSError, ValueError) as error:
+            await self._unusable()
             raise network_error(error, "connect-failed")
+        except UploadError:
+            await self._unusable()
+            raise
 
-    async def _connect(self):
-        return await asyncio.open_connection(
-            self._host, self._port, ssl=self._context, server_hostname=self._host
-        )
+    async def _open(self, address):
+        stream, self._writer = await self._connect(address, self._port, self._host)
+        self._reader = Reader(stream)
+
+    async def _unusable(self):
+        """Perhaps the address has changed; and a socket given up half-way is collected."""
+        self._resolver.forget(self._host)
+        await self.close()
+        gc.collect()
 
     async def request(self, method, path, length, pieces, most):
         """Send one request with a body of `length` bytes from `pieces`; the body of the answer.
 
-        UploadError `http-status`, `http-malformed`, `http-timeout`, `tls-*`, `connect-*`.
+        UploadError `http-status`, `http-malformed`, `http-timeout`, `http-cut`, `tls-*`,
+        `connect-*`.
         """
         try:
             await self._send(method, path, length, pieces)
-            body, keep = await self._answer(most)
+            self.sent_ms = self._mono_ms()
+            body, keep = await self._within(self._answer(most), "http-timeout")
         except (OSError, ValueError, EOFError) as error:
-            await self.close()
+            await self._unusable()
             raise network_error(error, "http-cut")
         except UploadError:
             await self.close()
@@ -90,66 +121,46 @@ class Connection:
         await self._within(self._writer.drain(), "http-timeout")
 
     async def _answer(self, most):
+        """(body, whether the connection may be used again)."""
         status, headers = await self._head()
-        length = headers.get("content-length", "")
-        chunked = headers.get("transfer-encoding", "").lower() == "chunked"
-        if not chunked and (not length.isdigit() or int(length) > most):
-            raise _malformed("a Content-Length of at most %d" % most)
-        body = await (self._chunks(most) if chunked else self._exactly(int(length)))
         if status != 200:
             raise UploadError(
                 "http-status",
                 "expected status 200, found %d; nothing was changed" % status,
                 status=status,
             )
-        return body, headers.get("connection", "").lower() != "close"
+        length = body_len(headers, most)
+        body = await (self._chunks(most) if length is None else self._reader.exactly(length))
+        keep = headers.get("connection", "").lower() != "close"
+        return body, keep and self._reader.is_empty
 
     async def _head(self):
-        line = await self._line(_MOST_HEADER_BYTES)
+        line = await self._reader.line(_MOST_HEADER_BYTES)
         parts = line.split(" ")
         if len(parts) < 2 or not parts[0].startswith("HTTP/1.") or not parts[1].isdigit():
-            raise _malformed("an HTTP/1.1 status line")
+            raise malformed("an HTTP/1.1 status line")
         headers = {}
         room = _MOST_HEADER_BYTES
         while True:
-            line = await self._line(room)
+            line = await self._reader.line(room)
             if not line:
                 return int(parts[1]), headers
             room -= len(line)
             name, _, value = line.partition(":")
-            headers[name.strip().lower()] = value.strip()
-
-    async def _line(self, room):
-        data = await self._within(self._reader.readline(), "http-timeout")
-        if not data.endswith(b"\n"):
-            raise network_error(EOFError("no end of line"), "http-cut")
-        if not data.endswith(b"\r\n") or len(data) > room:
-            raise _malformed("header lines of at most %d bytes" % _MOST_HEADER_BYTES)
-        try:
-            return data[:-2].decode()
-        except UnicodeError:
-            raise _malformed("headers in ASCII")
+            name = name.strip().lower()
+            if name in headers and name in ("content-length", "transfer-encoding"):
+                raise malformed("one %s" % name)
+            headers[name] = value.strip()
 
     async def _chunks(self, most):
         body = b""
         while True:
-            size = await self._line(32)
-            try:
-                length = int(size.split(";")[0], 16)
-            except ValueError:
-                raise _malformed("a chunk length")
-            if not 0 <= length <= most - len(body):
-                raise _malformed("a body of at most %d bytes" % most)
-            piece = await self._exactly(length)
-            await self._line(2)
+            length = chunk_len(await self._reader.line(32), most - len(body))
+            piece = await self._reader.exactly(length)
+            await self._reader.line(0)
             if not length:
                 return body
             body += piece
-
-    async def _exactly(self, length):
-        if not length:
-            return b""
-        return await self._within(self._reader.readexactly(length), "http-timeout")
 
     async def _within(self, awaitable, code):
         self.check_in()
@@ -172,8 +183,22 @@ class Connection:
             pass  # it is gone either way
 
 
-def _malformed(expected):
-    return UploadError(
-        "http-malformed",
-        "expected %s; is this the collector, or a login page in between?" % expected,
-    )
+def body_len(headers, most):
+    """Length by the headers, None for chunks; UploadError `http-malformed` beyond `most`."""
+    length = headers.get("content-length")
+    if "transfer-encoding" in headers:
+        if length is not None or headers["transfer-encoding"].lower() != "chunked":
+            raise malformed("chunks or a Content-Length")
+        return None
+    if length is None or not length.isdigit() or len(length) > 9 or int(length) > most:
+        raise malformed("a Content-Length of at most %d" % most)
+    return int(length)
+
+
+def chunk_len(line, room):
+    """Length of a chunk from its first line; UploadError `http-malformed` beyond `room`."""
+    digits = line.split(";")[0].strip().lower()
+    strange = [digit for digit in digits if digit not in "0123456789abcdef"]
+    if not digits or strange or int(digits, 16) > room:
+        raise malformed("a chunk of at most %d bytes" % room)
+    return int(digits, 16)

@@ -12,12 +12,13 @@ because of what the network does.
 """
 
 import binascii
+import gc
 
 from agent import log
-from agent.errors import FwError, JournalAckError, UploadError
+from agent.errors import ClockError, FwError, JournalAckError, UploadError
 
 from . import answer as answers
-from .failures import is_about_time
+from .failures import is_about_time, network_error
 
 _SLICE_MS = 1000
 _SERVER_ERROR_MS = 500  # the collector's own clock, besides half the round trip
@@ -37,7 +38,7 @@ class Uplink:
         self._sleep_ms = sleep_ms
         self._device_hex = ""
         self._failures = 0
-        self._asked_again = None
+        self._resend_from_ms = 0  # not before this time is a request to resend obeyed
         self._wake = True
         self.receipt = None
         self.check_in = lambda: None
@@ -59,10 +60,15 @@ class Uplink:
                 self._failures = 0
             except FwError as error:
                 pause_ms = self._failed(error)
+            except (OSError, ValueError) as error:
+                pause_ms = self._failed(network_error(error, "network"))
+            except MemoryError:
+                pause_ms = self._failed(_no_memory())
             await self._pause(pause_ms)
 
     def _failed(self, error):
         self._failures += 1
+        gc.collect()
         pause_ms = pause_after(self._failures, self._settings, self._random(1)[0])
         log.warn("uplink", "failed", code=error.code, text=error.text, retry_ms=pause_ms)
         self._wake = False
@@ -81,26 +87,24 @@ class Uplink:
 
     async def _call(self):
         """Send what waits; milliseconds until the next call."""
+        reads, length = self._gather()
         while True:
-            batches, length = self._gather()
-            answer, began_ms = await self._exchange(batches, length)
-            progress = self._apply(answer, began_ms)
-            if batches and not progress:
+            progress = self._apply(await self._exchange(reads, length))
+            if reads and not progress:
                 raise UploadError(
                     "ack-none",
                     "expected an acknowledgement of what was sent, found none; it is kept",
                 )
-            if not self._more(progress):
+            if progress:
+                reads, length = self._gather()
+            if not progress or not reads:
                 return self._settings["poll_interval_s"] * 1000
-
-    def _more(self, progress):
-        return progress and bool(self._gather()[0])
 
     def _gather(self):
         """([read, ...], bytes) of the oldest batches that fit one request."""
         reads = []
         length = 0
-        most = self._settings["request_max_bytes"]
+        most = self._room()
         for _, hash_32, read in self._journal.batches():
             if not self._sealer.may_send(hash_32):
                 break
@@ -111,16 +115,26 @@ class Uplink:
             length += size
         return reads, length
 
+    def _room(self):
+        """Most bytes of one request: as configured, and less on a board with little memory.
+
+        Batches are read one at a time, but what waits in the sockets takes memory as well.
+        """
+        most = self._settings["request_max_bytes"]
+        return min(most, gc.mem_free() // 2) if hasattr(gc, "mem_free") else most
+
     async def _exchange(self, reads, length):
-        """One request; on a new connection under the best time there is."""
-        began_ms = self._clock.mono_ms()
+        """One request; a kept connection that turns out to be dead is opened again at once."""
         if self._connection.is_open:
-            return await self._request(reads, length), began_ms
+            try:
+                return await self._request(reads, length)
+            except UploadError as error:
+                if error.code != "http-cut":
+                    raise
         await self._time_trust.prepare()
-        began_ms = self._clock.mono_ms()
         try:
             await self._connection.open()
-            return await self._request(reads, length), began_ms
+            return await self._request(reads, length)
         except UploadError as error:
             self._unverified(error)
             raise
@@ -143,38 +157,48 @@ class Uplink:
             body = await self._connection.request("GET", path, 0, (), answers.MOST_BYTES)
         return answers.parse(body, self._device_hex)
 
-    def _apply(self, answer, began_ms):
-        """Apply an answer; True if the journal moved on."""
-        now_ms = self._clock.mono_ms()
-        half_ms = (now_ms - began_ms) // 2
-        self._time_trust.confirmed(
-            answer.time_unix_ms, half_ms + _SERVER_ERROR_MS, began_ms + half_ms
-        )
+    def _apply(self, answer):
+        """Apply an answer; True if that changed what is to be sent."""
+        self._take_time(answer.time_unix_ms)
         self.receipt = answer.receipt or self.receipt
-        before = (self._journal.acknowledged, self._journal.waiting)
+        progress = False
         for chain_16, number, hash_32 in answer.acks:
-            self._acknowledge(chain_16, number, hash_32)
-        again = self._resend(answer.resend)
-        return again or before != (self._journal.acknowledged, self._journal.waiting)
+            progress = self._acknowledge(chain_16, number, hash_32) or progress
+        return self._resend(answer.resend) or progress
+
+    def _take_time(self, t_unix_ms):
+        """The collector answered at some moment since the request was sent.
+
+        A collector with an absurd clock is not believed, but its acknowledgements are.
+        """
+        sent_ms = self._connection.sent_ms
+        half_ms = (self._clock.mono_ms() - sent_ms) // 2
+        try:
+            self._time_trust.confirmed(t_unix_ms, half_ms + _SERVER_ERROR_MS, sent_ms + half_ms)
+        except ClockError as error:
+            log.warn("uplink", "time", code=error.code, t_unix_ms=t_unix_ms)
 
     def _acknowledge(self, chain_16, number, hash_32):
-        if chain_16 == self._sealer.chain_16 and number <= self._journal.acknowledged:
-            return
+        """True if it was news; old ones count too after `resend_from`."""
         try:
-            self._journal.acknowledge(chain_16, number, hash_32)
-            log.info("uplink", "acknowledged", number=number, waiting=self._journal.waiting)
+            news = self._journal.acknowledge(chain_16, number, hash_32)
         except JournalAckError as error:
             raise UploadError(error.code, error.text)
+        if news:
+            log.info("uplink", "acknowledged", number=number, waiting=self._journal.waiting)
+        return news
 
     def _resend(self, entries):
-        """Go back as the collector asks, but not twice to the same place without progress."""
+        """Go back as the collector asks, but only once in a while: sending costs data."""
+        now_ms = self._clock.mono_ms()
+        if now_ms < self._resend_from_ms:
+            return False
         for chain_16, number in entries:
-            if chain_16 != self._sealer.chain_16 or number == self._asked_again:
-                continue
-            self._asked_again = number
-            log.info("uplink", "resend", number=number)
-            self._journal.resend_from(number)
-            return True
+            if chain_16 == self._sealer.chain_16:
+                self._resend_from_ms = now_ms + self._settings["retry_max_s"] * 1000
+                log.info("uplink", "resend", number=number)
+                self._journal.resend_from(number)
+                return True
         return False
 
 
@@ -183,3 +207,7 @@ def pause_after(failures, settings, random_byte):
     longest_s = settings["retry_max_s"]
     pause_s = min(settings["retry_min_s"] << min(failures - 1, 16), longest_s)
     return pause_s * 1000 - pause_s * 500 * random_byte // 256
+
+
+def _no_memory():
+    return UploadError("no-memory", "expected memory for a request, found none; tried again later")

@@ -1,0 +1,306 @@
+"""The uplink against a collector that forgets, lies and dies; journal and sealer are real."""
+
+import asyncio
+import binascii
+import unittest
+
+from agent import log
+from agent.clock import COLLECTOR
+from agent.errors import ClockError, UploadError
+from agent.time_trust import TimeTrust
+from agent.uplink.task import Uplink
+from support import minicbor
+from support.sealing_station import NOON_MS, Station, batch_hash
+
+SETTINGS = {
+    "poll_interval_s": 300,
+    "retry_min_s": 5,
+    "retry_max_s": 900,
+    "request_max_bytes": 1000,
+}
+
+
+class Enough(Exception):
+    """Ends a task that never ends by itself."""
+
+
+class Collector:
+    """The other end and the connection to it in one; keeps what it is sent.
+
+    `failures`: exceptions to raise, one for each request, before it answers again.
+    """
+
+    def __init__(self, clock, kid_8):
+        self.clock = clock
+        self.device = binascii.hexlify(kid_8).decode()
+        self.chains = {}  # chain -> {number: batch}
+        self.requests = []  # numbers in each request; None for a GET
+        self.failures = []
+        self.is_open = False
+        self.opened = 0
+        self.sent_ms = 0
+        self.check_in = None
+        self.time_unix_ms = NOON_MS
+        self.resend = None
+        self.lie = {}  # what to change in the acknowledgement
+        self.answers = True
+
+    async def open(self):
+        self.opened += 1
+        self.is_open = True
+
+    async def request(self, method, path, length, pieces, most):
+        if self.failures:
+            self.is_open = False
+            raise self.failures.pop(0)
+        batches = [bytes(piece) for piece in pieces]
+        if sum([len(batch) for batch in batches]) != length:
+            raise AssertionError("Content-Length")
+        self.sent_ms = self.clock.mono_ms()
+        self.requests.append([self.keep(batch) for batch in batches] if batches else None)
+        return self.answer().encode()
+
+    def keep(self, batch):
+        payload = minicbor.decode(minicbor.decode(batch).value[2])
+        self.chains.setdefault(payload[1], {})[payload[2]] = batch
+        return payload[2]
+
+    def forget_after(self, number):
+        """Restored from an old backup."""
+        for kept in self.chains.values():
+            for n in list(kept):
+                if n > number:
+                    del kept[n]
+
+    def answer(self):
+        acks = []
+        for chain in self.chains if self.answers else ():
+            kept = self.chains[chain]
+            number = 0
+            while number + 1 in kept:
+                number += 1
+            ack = {"device": self.device, "chain": chain, "number": number}
+            ack["hash"] = batch_hash(kept[number]) if number else bytes(32)
+            ack.update(self.lie)
+            acks.append(
+                '{"device": "%s", "chain": "%s", "number": %d, "hash": "%s"}'
+                % (ack["device"], _hex(ack["chain"]), ack["number"], _hex(ack["hash"]))
+            )
+        resend = ""
+        if self.resend:
+            entry = (self.device, _hex(self.resend[0]), self.resend[1])
+            resend = '"resend": [{"device": "%s", "chain": "%s", "number": %d}], ' % entry
+        body = '{"acks": [%s], %s"time_unix_ms": %d}'
+        return body % (", ".join(acks), resend, self.time_unix_ms)
+
+
+def _hex(data):
+    return binascii.hexlify(data).decode()
+
+
+class UplinkTest(unittest.TestCase):
+    def setUp(self):
+        self.station = Station().boot()
+        self.addCleanup(log.configure, log.INFO)
+        self.collector = Collector(self.station.clock, self.station.keystore.signer().kid_8)
+        self.trust = TimeTrust(self.station.clock)
+        self.slept = []
+        self.uplink = Uplink(
+            self.collector,
+            self.station.journal,
+            self.station.sealer,
+            self.trust,
+            self.station.clock,
+            SETTINGS,
+            bytes,
+            self.sleep_ms,
+        )
+        self.uplink.identify(self.station.keystore.signer().kid_8)
+
+    async def sleep_ms(self, ms):
+        self.slept.append(ms)
+        self.station.ticks.advance(ms)
+        if sum(self.slept) > self.most_ms:
+            raise Enough
+
+    def batches(self, count):
+        for _ in range(count):
+            self.station.read(5)
+            self.station.sealer.seal_once()
+
+    def call(self):
+        return asyncio.run(self.uplink._call())
+
+    def run_for(self, most_ms):
+        self.most_ms = most_ms
+        self.slept = []
+        with self.assertRaises(Enough):
+            asyncio.run(self.uplink.run(lambda: None))
+
+    def refused(self, code):
+        before = self.held()
+        with self.assertRaises(UploadError) as caught:
+            self.call()
+        self.assertEqual(caught.exception.code, code)
+        self.assertEqual(self.held(), before)
+
+    def held(self):
+        journal = self.station.journal
+        return journal.acknowledged, [number for number, _, _ in journal.batches()]
+
+    def chain(self):
+        return self.station.keystore.chain_16
+
+    def test_a_backlog_drains_oldest_first_in_requests_of_bounded_size(self):
+        self.batches(12)
+        self.assertEqual(self.call(), 300000)
+        sent = [number for request in self.collector.requests for number in request]
+        self.assertEqual(sent, list(range(1, 13)))
+        self.assertGreater(len(self.collector.requests), 2)
+        self.assertEqual(self.held(), (12, []))
+        self.assertEqual(self.collector.opened, 1)
+
+    def test_with_nothing_to_send_it_asks_for_the_time(self):
+        self.assertEqual(self.call(), 300000)
+        self.assertEqual(self.collector.requests, [None])
+        anchor = self.station.clock.anchor()
+        self.assertEqual((anchor[2], anchor[3]), (NOON_MS, COLLECTOR))
+
+    def test_one_batch_larger_than_a_request_still_goes(self):
+        self.batches(1)
+        self.uplink._settings = dict(SETTINGS, request_max_bytes=10)
+        self.call()
+        self.assertEqual(self.collector.requests, [[1]])
+
+    def test_what_the_sealer_holds_back_is_not_sent(self):
+        self.batches(3)
+        last = [hash_32 for _, hash_32, _ in self.station.journal.batches()][-1]
+        self.station.sealer.may_send = lambda hash_32: hash_32 != last
+        self.call()
+        self.assertEqual(self.collector.requests, [[1, 2]])
+
+    def test_lies_change_nothing(self):
+        self.batches(2)
+        for code, lie in (
+            ("ack-unknown", {"number": 99}),
+            ("ack-unknown", {"chain": b"x" * 16}),
+            ("ack-hash", {"hash": b"h" * 32}),
+            ("ack-none", {"device": "00" * 8}),
+        ):
+            self.collector.lie = lie
+            self.refused(code)
+        self.collector.lie = {}
+        self.collector.answers = False
+        self.refused("ack-none")
+        self.collector.answers = True
+        self.call()
+        self.assertEqual(self.held(), (2, []))
+
+    def test_a_collector_restored_from_a_backup_gets_everything_again(self):
+        self.batches(10)
+        self.call()
+        self.collector.forget_after(4)
+        self.collector.resend = (self.chain(), 5)
+        self.batches(1)
+        self.assertEqual(self.call(), 300000)
+        self.assertEqual(sorted(self.collector.chains[self.chain()]), list(range(1, 12)))
+        self.assertEqual(self.held(), (11, []))
+
+    def test_restored_while_nothing_waits(self):
+        self.batches(10)
+        self.call()
+        self.collector.forget_after(4)
+        self.collector.resend = (self.chain(), 5)
+        self.assertEqual(self.call(), 300000)
+        self.assertEqual(sorted(self.collector.chains[self.chain()]), list(range(1, 11)))
+        self.assertEqual(self.held(), (10, []))
+
+    def test_a_collector_that_always_asks_again_does_not_cost_more_than_a_round_in_a_while(self):
+        self.batches(6)
+        self.collector.resend = (b"another chain---", 1)
+        self.call()
+        self.collector.requests = []
+        self.collector.resend = (self.chain(), 1)
+        for _ in range(20):
+            self.call()
+            self.station.ticks.advance(30000)
+        sent = [number for request in self.collector.requests if request for number in request]
+        self.assertEqual(sent[0], 1)
+        self.assertLessEqual(len(sent), 6)
+        self.station.ticks.advance(900000)
+        self.collector.requests = []
+        self.call()
+        self.assertEqual(next(r for r in self.collector.requests if r)[0], 1)
+
+    def test_an_absurd_clock_of_the_collector_is_not_believed_but_its_acknowledgement_is(self):
+        self.batches(2)
+        for absurd in (0, 4070908800000):
+            self.collector.time_unix_ms = absurd
+            self.call()
+        self.assertEqual(self.held(), (2, []))
+        self.assertIsNone(self.station.clock.anchor())
+
+    def test_the_error_of_the_time_is_half_the_round_trip_without_the_handshake(self):
+        async def slow_open():
+            self.station.ticks.advance(30000)
+            self.collector.is_open = True
+
+        self.collector.open = slow_open
+        real = self.collector.answer
+
+        def slow_answer():
+            self.station.ticks.advance(400)
+            return real()
+
+        self.collector.answer = slow_answer
+        self.call()
+        self.assertEqual(self.station.clock.anchor(), (1, 30200, NOON_MS, COLLECTOR, 700))
+
+    def test_a_kept_connection_that_died_is_opened_again_at_once(self):
+        self.call()
+        self.batches(1)
+        self.collector.failures = [UploadError("http-cut", "reset")]
+        self.assertEqual(self.call(), 300000)
+        self.assertEqual((self.collector.opened, self.held()), (2, (1, [])))
+
+    def test_only_trouble_with_validity_makes_it_try_another_time(self):
+        turns = []
+        self.trust.refused = lambda: turns.append("another")
+        self.trust.failed = lambda: turns.append("same")
+        for code in ("tls-expired", "tls-not-yet-valid", "tls-unknown-ca", "connect-failed"):
+            self.collector.failures = [UploadError(code, "no")]
+            self.refused(code)
+        self.assertEqual(turns, ["another", "another", "same", "same"])
+
+    def test_nothing_that_the_network_does_ends_the_task(self):
+        self.batches(1)
+        self.collector.failures = [
+            OSError(104),
+            ValueError("certificate"),
+            MemoryError(),
+            UploadError("http-status", "500"),
+            ClockError("ntp-timeout", "none"),
+        ]
+        self.run_for(400000)
+        self.assertEqual(self.held(), (1, []))
+        self.assertEqual(self.collector.failures, [])
+
+    def test_failures_back_off_and_success_does_not(self):
+        self.collector.failures = [UploadError("http-status", "500")] * 100
+        self.run_for(3600000)
+        self.assertTrue(8 <= 100 - len(self.collector.failures) <= 12, self.collector.failures)
+        self.collector.failures = []
+        self.collector.requests = []
+        self.run_for(3600000)
+        self.assertTrue(10 <= len(self.collector.requests) <= 13, self.collector.requests)
+
+    def test_a_new_batch_wakes_it_unless_it_backs_off(self):
+        self.run_for(2000)
+        self.batches(1)
+        self.uplink.wake()
+        self.run_for(500)
+        self.assertEqual(self.held(), (1, []))
+
+
+if __name__ == "__main__":
+    unittest.main()
