@@ -7,9 +7,12 @@ are read.
 """
 
 import gc
+import socket
 
 from . import log, sntp
 from .boots import Boots
+from .cabinet import Cabinet
+from .changes import Changes
 from .clock import Clock, Floor
 from .errors import ConfigError
 from .journal import Journal
@@ -17,6 +20,7 @@ from .keystore import Keystore
 from .meter_task import MeterTask
 from .modbus.timing import sleep_ms
 from .recorder import Recorder
+from .resolver import Resolver
 from .seal_task import SealTask
 from .sealer import Sealer, Settings
 from .sealer_lost import LostReadings
@@ -24,7 +28,7 @@ from .sealer_payload import Identity
 from .station_meters import energy_registers, load_profiles, make_readers
 from .supervisor import Supervisor
 from .time_trust import TimeTrust
-from .uplink.http import Connection
+from .uplink.http import Connection, over_tls
 from .uplink.task import Uplink
 from .version import BUILD_UNIX_S, VERSION
 
@@ -34,6 +38,11 @@ _HEALTH = 16
 _RECEIPT = 19
 _METER_DEADLINE_MS = 120000
 _NETWORK_DEADLINE_MS = 60000
+_NETWORK_LIMIT = 100  # failures in a row; with the pauses more than eight hours
+_NETWORK_PAUSE_MS = 300000
+_LOOK_UP_MS = 15000  # what a resolver may take
+_IDLE_STEP_MS = 100
+_MOST_WAIT_MS = 60000
 _NTP_TIMEOUT_MS = 3000
 _SEAL_DEADLINE_MS = 30000
 
@@ -45,7 +54,8 @@ class App:
         self._board = board
         self._config = config
         log.configure(log.level_named(config["log_level"]))
-        self.boots = Boots(board.store, board.reset_cause)
+        changes = Changes(board.store, config.hash_16, VERSION)
+        self.boots = Boots(board.store, board.reset_cause, changes)
         self.keystore = Keystore.load(board.store)
         self.signer = self.keystore.signer()
         floor = Floor(board.store, BUILD_UNIX_S)
@@ -55,6 +65,7 @@ class App:
         self.sealer = self._make_sealer(profiles)
         self.recorder = Recorder(self.journal, self.clock, self.boots, self._written)
         self.meters = self._make_meters(profiles)
+        self._resolver = Resolver(self._bus_idle)
         self.uplink = self._make_uplink()
         self.seal_task = SealTask(
             self.sealer,
@@ -100,7 +111,13 @@ class App:
         if not settings["url"]:
             return None
         context = _tls_context(self._board, settings["ca_file"])
-        connection = Connection(settings["url"], context, settings["timeout_ms"])
+        connection = Connection(
+            settings["url"],
+            over_tls(context),
+            settings["timeout_ms"],
+            self._resolver,
+            self.clock.mono_ms,
+        )
         uplink = Uplink(
             connection,
             self.journal,
@@ -123,11 +140,27 @@ class App:
         self.supervisor.add("meters", self._run_meters, _METER_DEADLINE_MS)
         self.supervisor.add("seal", self.seal_task.run, _SEAL_DEADLINE_MS)
         if self.uplink:
-            self.supervisor.add("uplink", self.uplink.run, deadline_ms)
+            self._add_patient("uplink", self.uplink.run, deadline_ms)
         if self._board.link:
             self._board.link.pause_s = self.boots.radio_pause_s()
-            self.supervisor.add("network", self._board.link.run, _NETWORK_DEADLINE_MS)
+            self._add_patient("network", self._board.link.run, _NETWORK_DEADLINE_MS)
+        if self._config["cabinet_pin"] >= 0:
+            is_open = self._board.contact(self._config["cabinet_pin"])
+            cabinet = Cabinet(is_open, self.recorder.event, sleep_ms)
+            self.supervisor.add("cabinet", cabinet.run, _NETWORK_DEADLINE_MS)
         await self.supervisor.run()
+
+    def _add_patient(self, name, factory, deadline_ms):
+        """What depends on the network may fail for long before the board is reset for it."""
+        self.supervisor.add(name, factory, deadline_ms, _NETWORK_LIMIT, _NETWORK_PAUSE_MS)
+
+    async def _bus_idle(self):
+        """Returns when there is time for a name look-up before the next poll, if there ever is."""
+        wanted_ms = min(_LOOK_UP_MS, self.meters.interval_ms // 2)
+        for _ in range(min(2 * self.meters.interval_ms, _MOST_WAIT_MS) // _IDLE_STEP_MS):
+            if self.meters.idle_ms() >= wanted_ms:
+                return
+            await sleep_ms(_IDLE_STEP_MS)
 
     async def _run_meters(self, check_in):
         self.meters.check_in = check_in
@@ -135,7 +168,10 @@ class App:
 
     async def _query_ntp(self):
         """(t_unix_ms, error_ms) of the time server: a candidate, never more."""
-        address = sntp.resolve(self._config["clock"]["ntp_host"])
+        host = self._config["clock"]["ntp_host"]
+        ip = await self._resolver.address(host, sntp.PORT)
+        self._resolver.forget(host)  # a pool: another server each time
+        address = socket.getaddrinfo(ip, sntp.PORT)[0][-1]
         return await sntp.query(address, self._board.random, self.clock.mono_ms, _NTP_TIMEOUT_MS)
 
     def _written(self, reading):
@@ -159,6 +195,7 @@ class App:
             7: self.clock.mono_ms() // 1000,
             8: figures["waiting"],
         }
+        health.update(self._board.health())
         fields = {_HEALTH: health}
         if self.uplink and self.uplink.receipt:
             fields[_RECEIPT] = self.uplink.receipt

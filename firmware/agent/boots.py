@@ -19,10 +19,14 @@ _PAUSE_MAX_S = 900
 
 
 class Boots:
-    """`boot`: number of this boot; `coalesced`: boots before it that nothing was written of."""
+    """`boot`: number of this boot; `coalesced`: boots before it that nothing was written of.
 
-    def __init__(self, store, reset_cause):
+    `changes`: see changes.Changes; what else the first reading of a boot brings with it.
+    """
+
+    def __init__(self, store, reset_cause, changes=None):
         self._store = store
+        self._changes = changes
         blob = store.get(_NAME)
         known = blob is not None and len(blob) == 12
         last, unreported, _ = struct.unpack(_LAYOUT, blob) if known else (0, 0, 0)
@@ -41,11 +45,13 @@ class Boots:
         told = [(EVENT_BOOT, [self.reset_cause, self.coalesced])]
         if self.reset_reason:
             told.append((EVENT_RESET, [bytes(self.reset_reason).decode()]))
-        return told
+        return told + (self._changes.events() if self._changes else [])
 
     def reported(self):
         """The events are durable in the journal: the next boot counts from here."""
         self._save(0)
+        if self._changes:
+            self._changes.reported()
         if self.reset_reason:
             self._store.set(_RESET, b"")
             self.reset_reason = None

@@ -11,6 +11,8 @@ from .errors import ClockError
 RTC, BATTERY_RTC, NTP, NTP_CONFIRMED, COLLECTOR, OPERATOR = 1, 2, 3, 4, 5, 6
 _RANK = {0: 0, NTP: 1, RTC: 2, BATTERY_RTC: 3, NTP_CONFIRMED: 4, OPERATOR: 5, COLLECTOR: 6}
 
+_AUTHENTICATED = (NTP_CONFIRMED, COLLECTOR, OPERATOR)
+
 _EPOCH_2000_S = 946684800
 _HORIZON_MS = 20 * 366 * 86400 * 1000  # a clock 20 years past the firmware's build is wrong
 _DRIFT_PPM = 100  # crystal of a board, over its range of temperature
@@ -28,7 +30,7 @@ def port_s(t_unix_ms, gmtime):
 
 
 class Clock:
-    """`ticks` has ticks_ms, ticks_add; `rtc` has read() -> t_unix_ms or None, and set_system."""
+    """`ticks` has ticks_ms, ticks_add; `rtc` has read() -> t_unix_ms or None, set_system, keep."""
 
     def __init__(self, boot, ticks, rtc, floor, on_set=None):
         self.boot = boot
@@ -90,6 +92,8 @@ class Clock:
         notable = before is None or abs(step_ms) >= _STEP_MS or source != self._anchor[3]
         self._anchor = (self.boot, at, t_unix_ms, source, error_ms)
         self.restore_system()
+        if notable and source in _AUTHENTICATED:
+            self._rtc.keep(t_unix_ms + now - at)
         if notable:
             self.on_set(source, step_ms, self._anchor)
         return True

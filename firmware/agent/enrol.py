@@ -21,7 +21,7 @@ def enrol(board, host_entropy):
     except KeystoreError as error:
         if error.code != "key-missing":
             raise
-        keystore = Keystore.create(board.store, board.random, host_entropy, board.key_class)
+        keystore = Keystore.create(board.store, board.key_entropy, host_entropy, board.key_class)
     signer = keystore.signer()
     record = provisioning_record(signer)
     digest = hashlib.sha256(record.encode()).digest()

@@ -9,7 +9,7 @@ import hashlib
 
 from . import log
 
-_MOST_BYTES = 3900  # what one blob of NVS takes
+_MOST_BYTES = 6144  # what the state store reads back; every profile fits
 _NAME_LEN = 12
 
 
@@ -36,5 +36,11 @@ class BackedFiles:
             log.warn("files", "from copy", name=name)
             return copy
         if len(found) <= _MOST_BYTES and self._store.get(blob_name(name)) != found:
-            self._store.set(blob_name(name), found)
+            self._copy(name, found)
         return found
+
+    def _copy(self, name, found):
+        try:
+            self._store.set(blob_name(name), found)
+        except OSError as error:
+            log.warn("files", "no copy", name=name, errno=error.args[0])

@@ -25,7 +25,8 @@ class Recorder:
         self._boots = boots
         self._on_written = on_written
         self._waiting = []
-        self._started = False
+        self._started = False  # the boot's own events wait too
+        self._reported = False  # everything that waited is written
         self._stopped = False
         self.dropped = 0
 
@@ -36,8 +37,7 @@ class Recorder:
     def reading(self, reading):
         """Make a reading durable; behind what was waiting for the first one."""
         try:
-            if not self._started:
-                self._start()
+            self._write_waiting()
             self._journal.append(READING, pack(reading))
         except JournalFull as error:
             self._refused(error)
@@ -60,10 +60,10 @@ class Recorder:
         self.event(2, [source, step_ms])
 
     def _record(self, kind, payload):
-        if not self._started:
-            self._waiting.append((kind, payload))
-            if len(self._waiting) > _MOST_WAITING:
-                self._waiting.pop(0)
+        if not self._reported:
+            if len(self._waiting) < _MOST_WAITING:
+                self._waiting.append((kind, payload))
+            else:
                 self.dropped += 1
             return
         try:
@@ -71,14 +71,20 @@ class Recorder:
         except JournalFull as error:
             self._refused(error)
 
-    def _start(self):
-        for kind, detail in self._boots.events():
-            entry = [kind, self._clock.boot, 0, detail]
-            self._journal.append(EVENT, cbor.encode(entry))
-        for kind, payload in self._waiting:
-            self._journal.append(kind, payload)
-        self._waiting = []
-        self._started = True
+    def _write_waiting(self):
+        """What happened before the first reading: the boot itself first. Goes on where a full
+        journal stopped it.
+        """
+        if self._reported:
+            return
+        if not self._started:
+            events = [(kind, self._clock.boot, 0, detail) for kind, detail in self._boots.events()]
+            self._waiting = [(EVENT, cbor.encode(event)) for event in events] + self._waiting
+            self._started = True
+        while self._waiting:
+            self._journal.append(*self._waiting[0])
+            self._waiting.pop(0)
+        self._reported = True
         self._boots.reported()
 
     def _refused(self, error):

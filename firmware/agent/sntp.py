@@ -41,13 +41,8 @@ def parse(answer, nonce_8):
     return (seconds - _UNIX_S) * 1000 + (fraction * 1000 >> 32)
 
 
-def resolve(host):
-    """(IP, port) of a time server; blocks for as long as the resolver takes. OSError."""
-    return socket.getaddrinfo(host, PORT)[0][-1]
-
-
 async def query(address, random_bytes, mono_ms, timeout_ms):
-    """Ask the server at `address` (IP, port): (t_unix_ms now, error_ms); ClockError or OSError."""
+    """Ask the server at a socket address: (t_unix_ms now, error_ms); ClockError or OSError."""
     nonce_8 = random_bytes(8)
     question = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:

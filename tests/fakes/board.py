@@ -34,9 +34,13 @@ class Rtc:
         self.error_ms = error_ms
         self.system = None
         self.genuine = False
+        self.battery = None
 
     def read(self):
         return self.kept
+
+    def keep(self, t_unix_ms):
+        self.battery = t_unix_ms
 
     def set_system(self, t_unix_ms, genuine):
         self.system = t_unix_ms

@@ -8,6 +8,7 @@ time. Must never give a time that the chip does not vouch for. `i2c` has machine
 _ADDRESS = 0x68
 _STATUS = 0x0F
 _STOPPED = 0x80
+_TWELVE_HOURS = 0x40  # somebody else set it; what is written here counts to 24
 _DAYS_BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
 _YEAR_0 = 2000
 _UNIX_2000_S = 946684800
@@ -29,6 +30,8 @@ class Ds3231:
                 return None
             fields = self._i2c.readfrom_mem(_ADDRESS, 0, 7)
         except OSError:
+            return None
+        if fields[2] & _TWELVE_HOURS:
             return None
         second, minute = _number(fields[0]), _number(fields[1])
         hour, day = _number(fields[2] & 0x3F), _number(fields[4])

@@ -10,6 +10,7 @@ import time
 
 import machine
 import network
+from agent import log
 from agent.clock import epoch_s
 from agent.files import BackedFiles
 from agent.modbus.timing import sleep_ms
@@ -21,9 +22,10 @@ from .wifi import Wifi
 
 _NAMESPACE = "meterseal"
 _GENUINE = b"meterseal1"
-_MOST_BLOB = 4000
+_USUAL_BLOB, _MOST_BLOB = 256, 6144
 _SETTLE_MS = 1000
 
+# A brown-out is a watchdog reset to MicroPython (ports/esp32/modmachine.c).
 _CAUSES = {
     machine.PWRON_RESET: 1,
     machine.HARD_RESET: 2,
@@ -41,11 +43,13 @@ class NvsStore:
 
     def get(self, name):
         """The blob, or None."""
-        buffer = bytearray(_MOST_BLOB)
-        try:
-            return bytes(buffer[: self._nvs.get_blob(name, buffer)])
-        except OSError:
-            return None
+        for size in (_USUAL_BLOB, _MOST_BLOB):
+            buffer = bytearray(size)
+            try:
+                return bytes(buffer[: self._nvs.get_blob(name, buffer)])
+            except OSError:
+                pass  # longer than this, or not there
+        return None
 
     def set(self, name, blob):
         """Replace the blob: NVS keeps the old one until the new one is whole."""
@@ -78,8 +82,14 @@ class InternalRtc:
         t = time.gmtime(t_unix_ms // 1000 - epoch_s(time.gmtime))
         self._rtc.datetime((t[0], t[1], t[2], t[6], t[3], t[4], t[5], t_unix_ms % 1000 * 1000))
         self._rtc.memory(_GENUINE if genuine else b"")
-        if genuine and self._battery_rtc:
-            self._battery_rtc.write(t_unix_ms)
+
+    def keep(self, t_unix_ms):
+        """Authenticated time: set the clock with the battery, if there is one."""
+        if self._battery_rtc:
+            try:
+                self._battery_rtc.write(t_unix_ms)
+            except OSError as error:
+                log.warn("clock", "battery", errno=error.args[0])
 
 
 class NoWatchdog:
@@ -109,7 +119,11 @@ class Board:
         self.link = _link(config["network"], config.secrets)
 
     def random(self, count):
-        """`count` random bytes; the radio is what makes the generator a true one."""
+        """`count` random bytes for what need not be secret: jitter, questions, chain ids."""
+        return os.urandom(count)
+
+    def key_entropy(self, count):
+        """`count` random bytes for keys; the radio is what makes the generator a true one."""
         wlan = network.WLAN(network.STA_IF)
         if not wlan.active():
             wlan.active(True)
@@ -132,6 +146,19 @@ class Board:
         context.verify_mode = tls.CERT_REQUIRED
         context.load_verify_locations(ca_der)
         return context
+
+    def contact(self, pin):
+        """A function that tells whether the cabinet's door is open; the contact closes to GND."""
+        contact = machine.Pin(pin, machine.Pin.IN, machine.Pin.PULL_UP)
+        return lambda: contact.value() == 1
+
+    def health(self):
+        """Largest free block of the system's heap, which TLS lives on, and the signal strength."""
+        figures = {1: max([heap[2] for heap in esp32.idf_heap_info(esp32.HEAP_DATA)])}
+        rssi_dbm = self.link.rssi_dbm() if self.link else None
+        if rssi_dbm is not None:
+            figures[4] = rssi_dbm
+        return figures
 
     def reset(self, reason):
         """Restart the chip; the reason is in the store already."""

@@ -95,6 +95,9 @@ class SystemClock:
         """Unix time in milliseconds, or None if never set."""
         return time.time_ns() // 1000000
 
+    def keep(self, t_unix_ms):
+        """There is no clock beside the system's."""
+
     def set_system(self, t_unix_ms, genuine):
         """The system looks after its own clock."""
 
@@ -173,7 +176,7 @@ class Board:
         self.store = FileStore(directory + "/state")
         self.rtc = SystemClock()
         self.ticks = ticks
-        self.random = os.urandom
+        self.random = self.key_entropy = os.urandom
         self.tls_context = tls_context
         self._directory = directory
         self.flash = self.watchdog = None
@@ -186,6 +189,22 @@ class Board:
     def open_uart(self, bus):
         """(UART, driver-enable pin) of an RTU bus; adapters of a PC switch by themselves."""
         return Uart(bus["device"]), None
+
+    def contact(self, pin):
+        """The cabinet's door: open while the file `cabinet_open` is there."""
+        path = self._directory + "/cabinet_open"
+
+        def is_open():
+            try:
+                return bool(os.stat(path))
+            except OSError:
+                return False
+
+        return is_open
+
+    def health(self):
+        """Figures for the health map of a batch: none here."""
+        return {}
 
     def reset(self, reason):
         """End the process, as a reset ends a run; whoever started it starts it again."""
