@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meterseal.wire.cbor import decode_map
-from meterseal.wire.packed import Packed
+from meterseal.wire.envelope import Envelope
+from meterseal.wire.packed import Packed, Payload
 
 U64Array = NDArray[np.uint64]
 
@@ -166,17 +167,31 @@ class Contents(NamedTuple):
         return self.first_sequence + self.count
 
 
-@dataclass(frozen=True, slots=True)
-class SealedBatch:
-    """A batch whose signature and schema are right; readings not decoded, chain not checked.
+class SealedBatch(NamedTuple):
+    """A batch whose signature and schema are right; readings not decoded, chain not checked."""
 
-    `hash` is the batch hash that acknowledgements and the next batch name.
-    """
+    envelope: Envelope
+    payload: Payload
 
-    raw: bytes
-    kid: bytes
-    hash: bytes
-    contents: Contents
+    @property
+    def raw(self) -> bytes:
+        """The whole batch, as it came."""
+        return self.envelope.raw
+
+    @property
+    def kid(self) -> bytes:
+        """Device id, 8 bytes."""
+        return self.envelope.kid
+
+    @property
+    def hash(self) -> bytes:
+        """Batch hash, 32 bytes: what acknowledgements and the next batch name."""
+        return self.envelope.digest
+
+    @property
+    def contents(self) -> Contents:
+        """What the batch says."""
+        return self.payload.contents
 
 
 @dataclass(frozen=True, slots=True)

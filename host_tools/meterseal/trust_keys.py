@@ -70,24 +70,31 @@ def message_verifies(public_key: bytes, message: bytes, signature: bytes) -> boo
 
 def verify_digest(key: ec.EllipticCurvePublicKey, digest: bytes, signature: bytes) -> bool:
     """Whether 64 bytes r || s are an ECDSA signature over a SHA-256 digest."""
+    if len(signature) != 64:
+        return False
     try:
         key.verify(_der(signature), digest, _ALGORITHM)
-    except (InvalidSignature, ValueError):
+    except InvalidSignature:
         return False
     return True
 
 
 def _der(signature: bytes) -> bytes:
     """The signature as ASN.1 (RFC 3279 section 2.2.3); the library's encoder takes longer."""
-    if len(signature) != 64:
-        raise ValueError
-    r = signature[:32].lstrip(b"\0") or b"\0"
-    s = signature[32:].lstrip(b"\0") or b"\0"
-    if r[0] > 0x7F:
-        r = b"\0" + r
-    if s[0] > 0x7F:
-        s = b"\0" + s
-    return b"\x30%c\x02%c%b\x02%c%b" % (len(r) + len(s) + 4, len(r), r, len(s), s)
+    r, s = signature[:32], signature[32:]
+    if 0 < r[0] and 0 < s[0] < 0x80:  # nearly always: s is below half the order
+        if r[0] < 0x80:
+            return b"\x30\x44\x02\x20%b\x02\x20%b" % (r, s)
+        return b"\x30\x45\x02\x21\0%b\x02\x20%b" % (r, s)
+    numbers = _asn1_integer(r) + _asn1_integer(s)
+    return b"\x30%c%b" % (len(numbers), numbers)
+
+
+def _asn1_integer(number: bytes) -> bytes:
+    digits = number.lstrip(b"\0") or b"\0"
+    if digits[0] > 0x7F:
+        digits = b"\0" + digits
+    return b"\x02%c%b" % (len(digits), digits)
 
 
 def read_anchor(text: str) -> str:

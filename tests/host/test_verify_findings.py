@@ -2,11 +2,14 @@
 
 import dataclasses
 import logging
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from meterseal.errors import PolicyRefused
+from meterseal.errors_text import remedy
 from meterseal.models import SealedBatch, VerifiedBatch
 from meterseal.trust import TrustedKey
 from meterseal.verify import (
@@ -24,6 +27,7 @@ from meterseal.verify import (
     Verifier,
 )
 from meterseal.verify.clock import UNBOUNDED_UNIX_MS
+from meterseal.verify.findings import SEVERITIES
 from meterseal.verify.report import report
 from meterseal.verify.totals import ProfileTotals
 from support.host import NOW_UNIX_MS, code_of, trust_in
@@ -37,6 +41,14 @@ def findings(station: Station, *raws: bytes, **more: Any) -> list[set[str]]:
     """Codes of each batch, without any policy."""
     verifier = station.verifier(UnsafeNoPolicy(), **more)
     return [station.codes(verifier.verify(raw)) for raw in raws]
+
+
+def test_every_code_says_what_to_do() -> None:
+    text = (Path(__file__).resolve().parents[2] / "WIRE_FORMAT.md").read_text(encoding="utf-8")
+    codes = set(re.findall(r"^\| `([a-z0-9-]+)` \|", text.split("## 11. Refusals")[1], re.M))
+    assert len(codes) > 40
+    for code in codes | set(SEVERITIES) | {"key-class", "policy-empty"}:
+        assert remedy(code), code
 
 
 # Clock

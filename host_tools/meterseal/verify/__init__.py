@@ -20,13 +20,14 @@ from meterseal.verify.policy import (
     Standard,
     UnsafeNoPolicy,
 )
-from meterseal.verify.verifier import Verdict, Verifier
+from meterseal.verify.verifier import Decoded, Verdict, Verifier
 
 __all__ = [
     "AllOf",
     "AnyOf",
     "BootClock",
     "Bounds",
+    "Decoded",
     "Finding",
     "Opener",
     "Policy",

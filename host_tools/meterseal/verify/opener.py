@@ -5,7 +5,6 @@ check displaces the interpreter from the processor's caches, so that turns cost 
 """
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 from meterseal.errors import BadSignature, UnknownKey, VerificationError
 from meterseal.models import SealedBatch
@@ -13,9 +12,6 @@ from meterseal.trust import Trust, TrustedKey
 from meterseal.trust_keys import verify_digest
 from meterseal.wire.envelope import Envelope, open_envelope
 from meterseal.wire.fast import PayloadReader
-
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
 
 
 class Opener:
@@ -27,19 +23,29 @@ class Opener:
 
     def open(self, raw: bytes) -> SealedBatch:
         """One batch. Raises MalformedBatch, BadSignature, UnknownKey (WIRE_FORMAT section 11)."""
-        return self._read(self._authentic(open_envelope(raw)))
+        envelope = open_envelope(raw)
+        check_signature(envelope, self._trust)
+        return SealedBatch(envelope, self._reader.read(envelope.payload))
 
     def open_all(self, batches: Sequence[bytes]) -> list[SealedBatch | VerificationError]:
         """Many batches: what they are, or why not, in the same order."""
-        return _each(self._read, _each(self._authentic, _each(open_envelope, batches)))
+        try:
+            return self._open_all(batches)
+        except VerificationError:
+            return [self._try_open(raw) for raw in batches]
 
-    def _authentic(self, envelope: Envelope) -> Envelope:
-        check_signature(envelope, self._trust)
-        return envelope
+    def _open_all(self, batches: Sequence[bytes]) -> list[SealedBatch | VerificationError]:
+        envelopes = [open_envelope(raw) for raw in batches]
+        for envelope in envelopes:
+            check_signature(envelope, self._trust)
+        read = self._reader.read
+        return [SealedBatch(envelope, read(envelope.payload)) for envelope in envelopes]
 
-    def _read(self, envelope: Envelope) -> SealedBatch:
-        contents = self._reader.read(envelope.payload)
-        return SealedBatch(envelope.raw, envelope.kid, envelope.digest, contents)
+    def _try_open(self, raw: bytes) -> SealedBatch | VerificationError:
+        try:
+            return self.open(raw)
+        except VerificationError as refusal:
+            return refusal
 
 
 def check_signature(envelope: Envelope, trust: Trust) -> TrustedKey:
@@ -60,19 +66,3 @@ def check_signature(envelope: Envelope, trust: Trust) -> TrustedKey:
 def signature_opener(trust: Trust) -> Callable[[bytes], SealedBatch]:
     """A function that opens one batch: enough to store it, not to believe its readings."""
     return Opener(trust).open
-
-
-def _each(
-    step: Callable[[_In], _Out], items: Sequence[_In | VerificationError]
-) -> list[_Out | VerificationError]:
-    """What a step makes of each item; a refusal stays what it is."""
-    done: list[_Out | VerificationError] = []
-    for item in items:
-        if isinstance(item, VerificationError):
-            done.append(item)
-            continue
-        try:
-            done.append(step(item))
-        except VerificationError as refusal:
-            done.append(refusal)
-    return done

@@ -7,7 +7,7 @@ key's validity, clock, meters; (6) the caller's policy; (7) only then the chain 
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from itertools import islice, tee
 from typing import Final, NamedTuple
 
 from meterseal import models
@@ -24,14 +24,19 @@ from meterseal.verify.keys import standing_findings, validity_findings
 from meterseal.verify.opener import Opener
 from meterseal.verify.policy import Policy
 from meterseal.verify.totals import ProfileTotals, Totals
-from meterseal.wire.columns import check_sequences, decode_groups, decode_readings
+from meterseal.wire.readings import Readings, read_all, read_readings
 
-# So much of a stream is taken together, which saves a third of the time: batches, or bytes, so that
-# a hostile device gains no memory by it.
+# So much of a stream is taken together, which saves a third of the time: batches, or bytes, so
+# that a hostile device gains no memory by it.
 _TOGETHER: Final = 32
 _TOGETHER_LEN: Final = 1 << 16
 
-_Decoded = tuple[Group, ...] | MalformedBatch
+
+class Decoded(NamedTuple):
+    """An authentic batch with its readings."""
+
+    sealed: SealedBatch
+    groups: tuple[Group, ...]
 
 
 class Verdict(NamedTuple):
@@ -91,33 +96,31 @@ class Verifier:
         Raises MalformedBatch, BadSignature, UnknownKey, PolicyRefused; then nothing has changed.
         """
         sealed = self._opener.open(raw)
-        return self._judge(sealed, decode_readings(sealed.contents))
+        return self._judge(sealed, read_readings(sealed.payload))
 
-    def verify_each(self, batches: Iterable[bytes]) -> Iterator[Verdict]:
-        """A verdict for every batch of a stream, in order; none stands in the way of the next."""
+    def decode_each(self, batches: Iterable[bytes]) -> Iterator[Decoded | VerificationError]:
+        """Steps 1 to 4 for every batch of a stream, in order: no chain, no policy."""
         source = iter(batches)
         while together := _take(source):
             opened = self._opener.open_all(together)
-            decoded = iter(_decode([one for one in opened if isinstance(one, SealedBatch)]))
-            for raw, one in zip(together, opened, strict=True):
-                if isinstance(one, SealedBatch):
-                    yield self._verdict(one, next(decoded))
-                else:
-                    yield Verdict(raw, None, one)
+            sealed = [one for one in opened if isinstance(one, SealedBatch)]
+            found = iter(zip(sealed, read_all([one.payload for one in sealed]), strict=True))
+            for one in opened:
+                yield _decoded(*next(found)) if isinstance(one, SealedBatch) else one
 
-    def _try_open(self, raw: bytes) -> SealedBatch | VerificationError:
-        try:
-            return self._opener.open(raw)
-        except VerificationError as refusal:
-            return refusal
+    def verify_each(self, batches: Iterable[bytes]) -> Iterator[Verdict]:
+        """A verdict for every batch of a stream, in order; none stands in the way of the next."""
+        mine, theirs = tee(batches)
+        for raw, one in zip(mine, self.decode_each(theirs), strict=True):
+            yield self._verdict(raw, one)
 
-    def _verdict(self, sealed: SealedBatch, groups: _Decoded) -> Verdict:
-        if isinstance(groups, MalformedBatch):
-            return Verdict(sealed.raw, None, groups)
+    def _verdict(self, raw: bytes, decoded: Decoded | VerificationError) -> Verdict:
+        if isinstance(decoded, VerificationError):
+            return Verdict(raw, None, decoded)
         try:
-            return Verdict(sealed.raw, self._judge(sealed, groups), None)
+            return Verdict(raw, self._judge(*decoded), None)
         except VerificationError as refusal:
-            return Verdict(sealed.raw, None, refusal)
+            return Verdict(raw, None, refusal)
 
     def _judge(self, sealed: SealedBatch, groups: tuple[Group, ...]) -> VerifiedBatch:
         """Steps 5 to 7."""
@@ -213,22 +216,5 @@ def _take(source: Iterator[bytes]) -> list[bytes]:
     return taken
 
 
-def _decode(batches: list[SealedBatch]) -> list[_Decoded]:
-    """The readings of batches, taken together; one by one if any of them is defective."""
-    try:
-        groups = iter(decode_groups([one for batch in batches for one in batch.contents.groups]))
-        decoded = []
-        for batch in batches:
-            own = tuple(islice(groups, len(batch.contents.groups)))
-            check_sequences(batch.contents, own)
-            decoded.append(own)
-        return [*decoded]
-    except MalformedBatch:
-        return [_decode_one(batch) for batch in batches]
-
-
-def _decode_one(batch: SealedBatch) -> _Decoded:
-    try:
-        return decode_readings(batch.contents)
-    except MalformedBatch as refusal:
-        return refusal
+def _decoded(sealed: SealedBatch, groups: Readings | MalformedBatch) -> Decoded | MalformedBatch:
+    return groups if isinstance(groups, MalformedBatch) else Decoded(sealed, groups)

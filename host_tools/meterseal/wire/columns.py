@@ -1,8 +1,8 @@
 """Decodes the readings of groups: packed differences to columns of integers (WIRE_FORMAT 4.2).
 
-All series of one length, of one batch or of many, are unpacked in one set of array operations:
-every residual is cut out of a 64-bit window. Arithmetic is modulo 2^64, then modulo the size of
-each column, which divides it: exact for every width.
+All series of one length are unpacked in one set of array operations: every residual is cut out of
+a 64-bit window. Arithmetic is modulo 2^64, then modulo the size of each column, which divides it:
+exact for every width. This is the general way, which names every defect; see fast_columns.py.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,9 +18,7 @@ from meterseal.wire.packed import Packed, Series
 
 MAX_READINGS: Final = 1024
 
-_U64_MAX: Final = (1 << 64) - 1
-_HALF: Final = 1 << 63
-_NO_ROWS: Final[Iterator[U64Array]] = iter(())
+U64_MAX: Final = (1 << 64) - 1
 # So many series are unpacked at once, which bounds what is needed besides the result.
 _MAX_ROWS: Final = 1024
 _NO_READINGS: Final = np.zeros(0, np.uint64)
@@ -62,75 +60,44 @@ def decode_groups(groups: Sequence[Packed]) -> list[Group]:
     Raises MalformedBatch `column-range`, `column-length`, `column-padding`, `column-patch`,
     `field-order` (patches), `sequence-mismatch` (not ascending).
     """
-    even: dict[int, list[Series]] = {}
-    packed: dict[int, list[Series]] = {}
-    kinds = []
+    by_length: dict[int, list[Series]] = {}
     for group in groups:
-        sequence, time, *columns = group.series()
-        n = group.n
-        kind = _is_even(sequence), _is_even(time), _ascends(sequence)
-        kinds.append(kind)
-        (even if kind[0] else packed).setdefault(n, []).append(sequence)
-        (even if kind[1] else packed).setdefault(n, []).append(time)
-        packed.setdefault(n, []).extend(columns)
-    even_rows = {n: iter(_spread(series, n)) for n, series in even.items()}
-    rows = {n: iter(unpack(series, n)) for n, series in packed.items()}
-    return [
-        _group(group, kind, even_rows.get(group.n, _NO_ROWS), rows[group.n])
-        for group, kind in zip(groups, kinds, strict=True)
-    ]
+        by_length.setdefault(group.n, []).extend(group.series())
+    rows = {n: iter(unpack(series, n)) for n, series in by_length.items()}
+    return [_group(group, rows[group.n]) for group in groups]
 
 
-def _is_even(series: Series) -> bool:
-    """Whether every step is the same, as that of sequence numbers and times nearly always is."""
-    _, m, _, base, width, packed, patches = series
-    return m > 1 and not width and not packed and not patches and -_HALF <= base < _HALF
-
-
-def _ascends(sequence: Series) -> bool:
-    """Whether evenly spaced numbers ascend: upwards and without overflow."""
-    _, m, first, base, _, _, _ = sequence
-    return base > 0 and first + base * (m - 1) <= _U64_MAX
-
-
-def _spread(series: list[Series], n: int) -> U64Array:
-    """Values of evenly spaced series, shape (len(series), n), read-only."""
-    table = np.array([(one[2], one[3] & _U64_MAX) for one in series], np.uint64)
-    values: U64Array = table[:, 1, None] * _STEPS[:n].view(np.uint64)
-    values += table[:, 0, None]
-    values.flags.writeable = False
-    return values
-
-
-def _group(
-    group: Packed,
-    kind: tuple[bool, bool, bool],
-    even: Iterator[U64Array],
-    rows: Iterator[U64Array],
-) -> Group:
-    sequence = next(even if kind[0] else rows)
-    time = next(even if kind[1] else rows)
-    at_sight = kind[0] and kind[2]
-    if not at_sight and not bool((sequence[1:] > sequence[:-1]).all()):
-        raise MalformedBatch("sequence-mismatch", "expected ascending sequence numbers in a group")
+def _group(group: Packed, rows: Iterator[U64Array]) -> Group:
     n = group.n
-    status, flags = _quality(n, group.quality) if group.quality else (_all_ok(n), _all_ok(n))
+    sequence, time = next(rows), next(rows)
+    if not bool((sequence[1:] > sequence[:-1]).all()):
+        raise MalformedBatch("sequence-mismatch", "expected ascending sequence numbers in a group")
     columns = [
         _gappy(register, absent, n, next(rows))
         if absent
         else Column._make((*register, next(rows), None))
         for register, absent in zip(group.registers, group.absents, strict=True)
     ]
+    status, flags = quality_of(n, group.quality)
     return Group(group.meter, group.boot, sequence, time, status, flags, tuple(columns))
 
 
-def _gappy(register: list[int], absent: list[int], n: int, values: U64Array) -> Column:
-    rows = np.delete(np.arange(n), absent)
-    rows.flags.writeable = False
+def _gappy(register: tuple[int, ...], absent: list[int], n: int, values: U64Array) -> Column:
+    rows = rows_present(n, absent)
     return Column._make((*register, values[: len(rows)], rows))
 
 
-def _quality(n: int, quality: list[list[int]]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def rows_present(n: int, absent: list[int]) -> NDArray[np.intp]:
+    """Which of n readings have a value."""
+    rows = np.delete(np.arange(n), absent)
+    rows.flags.writeable = False
+    return rows
+
+
+def quality_of(n: int, quality: list[list[int]]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Status and flags of n readings; `quality` lists those that are not all right."""
+    if not quality:
+        return _all_ok(n), _all_ok(n)
     status, flags = np.zeros(n, np.uint8), np.zeros(n, np.uint8)
     for index, one_status, one_flags in quality:
         status[index], flags[index] = one_status, one_flags
@@ -154,13 +121,11 @@ def unpack(series: list[Series], n: int) -> U64Array:
         whole: U64Array = np.concatenate(blocks)
         whole.flags.writeable = False
         return whole
-    if not series:
-        return np.zeros((0, n), np.uint64)
     table = _table(series)
     values = _residuals(series, table, n)
     for row, one in enumerate(series):
         if one[6]:
-            _patch(one, values[row])
+            apply_patches(one[0], one[1], one[4], one[6], values[row])
     values += table[:, 1, None]
     values[:, 0] = table[:, 0]
     values.cumsum(axis=1, out=values)
@@ -179,14 +144,14 @@ def _table(series: list[Series]) -> U64Array:
     for one in series:
         _check(one)
         bits, _, first, base, width, packed, _ = one
-        masks = _U64_MAX >> 64 - bits, _U64_MAX >> 64 - width
-        numbers.append((first, base & _U64_MAX, *masks, width, bit))
+        masks = U64_MAX >> 64 - bits, U64_MAX >> 64 - width
+        numbers.append((first, base & U64_MAX, *masks, width, bit))
         bit -= len(packed) << 3
     return np.array(numbers, np.uint64)
 
 
 def _check(series: Series) -> None:
-    bits, m, first, base, width, packed, patches = series
+    bits, m, first, base, width, packed, _ = series
     half = 1 << bits - 1
     if width > bits or first >> bits or not -half <= base < half or (m == 1 and (base or width)):
         text = f"expected first, base and width of {bits} bits (0 with one value), found others"
@@ -198,8 +163,6 @@ def _check(series: Series) -> None:
     unused = -packed_bits & 7
     if unused and packed[-1] & (1 << unused) - 1:
         raise MalformedBatch("column-padding", "expected zeros behind the last packed value")
-    if patches and (len(patches) & 1 or m == 1):
-        _refuse_patch("pairs of an index and a residual", f"{len(patches)} items for {m} values")
 
 
 def _residuals(series: list[Series], table: U64Array, n: int) -> U64Array:
@@ -222,10 +185,14 @@ def _residuals(series: list[Series], table: U64Array, n: int) -> U64Array:
     return values
 
 
-def _patch(series: Series, residuals: U64Array) -> None:
-    """Put the residuals that did not fit in their places."""
-    bits, m, _, _, width, _, patches = series
+def apply_patches(bits: int, m: int, width: int, patches: list[int], residuals: U64Array) -> None:
+    """Put the residuals that did not fit in their places; `patches` are pairs.
+
+    Raises MalformedBatch `column-patch`, `field-order`.
+    """
     last = 0
+    if len(patches) & 1:
+        _refuse_patch("pairs of an index and a residual", f"{len(patches)} items")
     pairs = iter(patches)
     for index, residual in zip(pairs, pairs, strict=True):
         if not last < index < m:

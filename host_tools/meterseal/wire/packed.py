@@ -1,6 +1,9 @@
 """A group of readings that passed the schema and is still packed (WIRE_FORMAT 4.2, 4.3)."""
 
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from meterseal.models import Contents
 
 Series: TypeAlias = tuple[int, int, int, int, int, bytes, list[int]]
 """m packed integers modulo 2^bits: (bits, m, first, base, width, packed, patches)."""
@@ -26,7 +29,7 @@ class Packed(Protocol):
         """Index, status and flags of readings that are not all right."""
 
     @property
-    def registers(self) -> list[list[int]]:
+    def registers(self) -> list[tuple[int, ...]]:
         """Function, address, count and order of each column."""
 
     @property
@@ -37,6 +40,14 @@ class Packed(Protocol):
         """Sequence numbers, times, then the columns."""
 
 
+class Payload(Protocol):
+    """A payload that passed the schema, whoever read it."""
+
+    @property
+    def contents(self) -> "Contents":
+        """What it says."""
+
+
 class PackedGroup(NamedTuple):
     """A group as the general decoder reads it."""
 
@@ -44,7 +55,7 @@ class PackedGroup(NamedTuple):
     boot: int
     n: int
     quality: list[list[int]]
-    registers: list[list[int]]
+    registers: list[tuple[int, ...]]
     absents: list[list[int]]
     numbers: list[Series]
 
@@ -58,7 +69,7 @@ def pack_group(group: list[Any]) -> PackedGroup:
     meter, boot, n, sequence, time, quality, columns = group
     numbers: list[Series] = [(64, n, *sequence), (64, n, *time)]
     numbers += [(column[2] << 4, n - len(column[9]), *column[4:9]) for column in columns]
-    registers = [column[:4] for column in columns]
+    registers = [tuple(column[:4]) for column in columns]
     return PackedGroup(
         meter, boot, n, quality, registers, [column[9] for column in columns], numbers
     )

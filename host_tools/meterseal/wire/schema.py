@@ -53,7 +53,7 @@ _LISTS: Final[dict[int, tuple[Field, Callable[[Any], Any]]]] = {
 }
 HEALTH_KEY, GENESIS_KEY = 16, 17
 _ALWAYS: Final = (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 13, 16)
-FIRST_EXTRA: Final = 18
+_FIRST_EXTRA: Final = 18
 
 BUS_COUNTERS_KEY: Final = 3
 _BUS_COUNTERS: Final = Shape(
@@ -113,7 +113,7 @@ def check_payload(payload: dict[int, Item]) -> Contents:
         lost=get(15, ()),
         health_item=checked[HEALTH_KEY],
         genesis=get(GENESIS_KEY),
-        extra={key: value for key, value in checked.items() if key >= FIRST_EXTRA},
+        extra={key: value for key, value in checked.items() if key >= _FIRST_EXTRA},
     )
     check_whole(contents)
     return contents
