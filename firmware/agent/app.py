@@ -18,7 +18,7 @@ from .errors import ConfigError
 from .journal import Journal
 from .keystore import Keystore
 from .meter_task import MeterTask
-from .modbus.timing import sleep_ms
+from .modbus.timing import Timing
 from .recorder import Recorder
 from .resolver import Resolver
 from .seal_task import SealTask
@@ -48,10 +48,14 @@ _SEAL_DEADLINE_MS = 30000
 
 
 class App:
-    """Everything that runs on one station; `await run()` never returns."""
+    """Everything that runs on one station; `await run()` never returns.
 
-    def __init__(self, board, config):
+    `timing`: the event loop's time, see modbus.timing; tests bring a simulated one.
+    """
+
+    def __init__(self, board, config, timing=None):
         self._board = board
+        self._timing = timing or Timing()
         self._config = config
         log.configure(log.level_named(config["log_level"]))
         changes = Changes(board.store, config.hash_16, VERSION)
@@ -73,11 +77,15 @@ class App:
             self.meters,
             self.recorder,
             config,
-            sleep_ms,
+            self._timing.sleep_ms,
             self._on_sealed,
         )
         self.supervisor = Supervisor(
-            self.clock.mono_ms, board.watchdog.feed, self.recorder.event, self._reset, sleep_ms
+            self.clock.mono_ms,
+            board.watchdog.feed,
+            self.recorder.event,
+            self._reset,
+            self._timing.sleep_ms,
         )
 
     def _make_sealer(self, profiles):
@@ -95,7 +103,8 @@ class App:
         return sealer
 
     def _make_meters(self, profiles):
-        readers = make_readers(self._config, profiles, self.clock, self._board.open_uart)
+        open_uart = self._board.open_uart
+        readers = make_readers(self._config, profiles, self.clock, open_uart, self._timing)
         return MeterTask(
             readers,
             self.clock,
@@ -104,6 +113,7 @@ class App:
             self.recorder.event,
             interval_s=self._config["read_interval_s"],
             next_sequence=self.sealer.next_sequence,
+            timing=self._timing,
         )
 
     def _make_uplink(self):
@@ -126,7 +136,7 @@ class App:
             self.clock,
             settings,
             self._board.random,
-            sleep_ms,
+            self._timing.sleep_ms,
         )
         uplink.identify(self.signer.kid_8)
         return uplink
@@ -146,7 +156,7 @@ class App:
             self._add_patient("network", self._board.link.run, _NETWORK_DEADLINE_MS)
         if self._config["cabinet_pin"] >= 0:
             is_open = self._board.contact(self._config["cabinet_pin"])
-            cabinet = Cabinet(is_open, self.recorder.event, sleep_ms)
+            cabinet = Cabinet(is_open, self.recorder.event, self._timing.sleep_ms)
             self.supervisor.add("cabinet", cabinet.run, _NETWORK_DEADLINE_MS)
         await self.supervisor.run()
 
@@ -158,9 +168,9 @@ class App:
         """Returns when there is time for a name look-up before the next poll, if there ever is."""
         wanted_ms = min(_LOOK_UP_MS, self.meters.interval_ms // 2)
         for _ in range(min(2 * self.meters.interval_ms, _MOST_WAIT_MS) // _IDLE_STEP_MS):
+            await self._timing.sleep_ms(_IDLE_STEP_MS)  # once at least: the watchdog is fed
             if self.meters.idle_ms() >= wanted_ms:
                 return
-            await sleep_ms(_IDLE_STEP_MS)
 
     async def _run_meters(self, check_in):
         self.meters.check_in = check_in

@@ -1,7 +1,6 @@
 """The uplink against a collector that forgets, lies and dies; journal and sealer are real."""
 
 import asyncio
-import binascii
 import unittest
 
 from agent import log
@@ -9,8 +8,8 @@ from agent.clock import COLLECTOR
 from agent.errors import ClockError, UploadError
 from agent.time_trust import TimeTrust
 from agent.uplink.task import Uplink
-from support import minicbor
-from support.sealing_station import NOON_MS, Station, batch_hash
+from fakes.fake_collector import Collector
+from support.sealing_station import NOON_MS, Station
 
 SETTINGS = {
     "poll_interval_s": 300,
@@ -22,80 +21,6 @@ SETTINGS = {
 
 class Enough(Exception):
     """Ends a task that never ends by itself."""
-
-
-class Collector:
-    """The other end and the connection to it in one; keeps what it is sent.
-
-    `failures`: exceptions to raise, one for each request, before it answers again.
-    """
-
-    def __init__(self, clock, kid_8):
-        self.clock = clock
-        self.device = binascii.hexlify(kid_8).decode()
-        self.chains = {}  # chain -> {number: batch}
-        self.requests = []  # numbers in each request; None for a GET
-        self.failures = []
-        self.is_open = False
-        self.opened = 0
-        self.sent_ms = 0
-        self.check_in = None
-        self.time_unix_ms = NOON_MS
-        self.resend = None
-        self.lie = {}  # what to change in the acknowledgement
-        self.answers = True
-
-    async def open(self):
-        self.opened += 1
-        self.is_open = True
-
-    async def request(self, method, path, length, pieces, most):
-        if self.failures:
-            self.is_open = False
-            raise self.failures.pop(0)
-        batches = [bytes(piece) for piece in pieces]
-        if sum([len(batch) for batch in batches]) != length:
-            raise AssertionError("Content-Length")
-        self.sent_ms = self.clock.mono_ms()
-        self.requests.append([self.keep(batch) for batch in batches] if batches else None)
-        return self.answer().encode()
-
-    def keep(self, batch):
-        payload = minicbor.decode(minicbor.decode(batch).value[2])
-        self.chains.setdefault(payload[1], {})[payload[2]] = batch
-        return payload[2]
-
-    def forget_after(self, number):
-        """Restored from an old backup."""
-        for kept in self.chains.values():
-            for n in list(kept):
-                if n > number:
-                    del kept[n]
-
-    def answer(self):
-        acks = []
-        for chain in self.chains if self.answers else ():
-            kept = self.chains[chain]
-            number = 0
-            while number + 1 in kept:
-                number += 1
-            ack = {"device": self.device, "chain": chain, "number": number}
-            ack["hash"] = batch_hash(kept[number]) if number else bytes(32)
-            ack.update(self.lie)
-            acks.append(
-                '{"device": "%s", "chain": "%s", "number": %d, "hash": "%s"}'
-                % (ack["device"], _hex(ack["chain"]), ack["number"], _hex(ack["hash"]))
-            )
-        resend = ""
-        if self.resend:
-            entry = (self.device, _hex(self.resend[0]), self.resend[1])
-            resend = '"resend": [{"device": "%s", "chain": "%s", "number": %d}], ' % entry
-        body = '{"acks": [%s], %s"time_unix_ms": %d}'
-        return body % (", ".join(acks), resend, self.time_unix_ms)
-
-
-def _hex(data):
-    return binascii.hexlify(data).decode()
 
 
 class UplinkTest(unittest.TestCase):
