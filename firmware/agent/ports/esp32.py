@@ -143,7 +143,7 @@ class Board:
         import tls
 
         context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-        context.verify_mode = tls.CERT_REQUIRED
+        context.verify_mode = tls.CERT_REQUIRED  # type: ignore[attr-defined] # missing in the stub
         context.load_verify_locations(ca_der)
         return context
 
@@ -176,8 +176,8 @@ def _reader(directory):
 def _battery_rtc(clock):
     if clock["rtc"] != "ds3231":
         return None
-    pins = {"sda": machine.Pin(clock["sda_pin"]), "scl": machine.Pin(clock["scl_pin"])}
-    return Ds3231(machine.I2C(0, freq=100000, **pins))
+    sda, scl = machine.Pin(clock["sda_pin"]), machine.Pin(clock["scl_pin"])
+    return Ds3231(machine.I2C(0, sda=sda, scl=scl, freq=100000))
 
 
 def _link(settings, secrets):
@@ -187,7 +187,7 @@ def _link(settings, secrets):
         password = secrets["wifi_password"]
         return Wifi(wlan, settings["ssid"], password, settings["hostname"], sleep_ms)
     power = settings["lan_power_pin"]
-    lan = network.LAN(
+    lan = network.LAN(  # type: ignore[call-arg] # the stub has another port's arguments
         mdc=machine.Pin(settings["lan_mdc_pin"]),
         mdio=machine.Pin(settings["lan_mdio_pin"]),
         power=machine.Pin(power) if power >= 0 else None,
