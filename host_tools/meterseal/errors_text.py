@@ -42,7 +42,7 @@ REMEDIES: Final[dict[str, str]] = {
     "previous-mismatch": "A batch was exchanged or left out: compare collector and station.",
     "sequence-gap": "Readings vanished without a signed statement: examine the station's journal.",
     "sequence-gap-stated": "The station said what was lost and why; nothing to do.",
-    "sequence-overlap": "Readings were numbered twice: examine the station; its key may be copied.",
+    "sequence-overlap": "Numbered twice: examine the station; its key may have been copied.",
     "replay": "The same batch again: harmless, counted once.",
     "replay-unverified": "Verify this chain again from its first batch, in order.",
     "recovered": "Read before a power cut and sealed after it; nothing to do.",

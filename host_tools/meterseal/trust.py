@@ -35,8 +35,11 @@ MAX_FILE_LEN: Final = 1 << 28
 # What an entry may be; those without effect on keys are the registry's own business.
 _KEY_TYPES: Final = frozenset(("enrol", "revoke", "retire", "restart"))
 _OTHER_TYPES: Final = frozenset(
-    ("calibrate", "countersign", "note", "relabel", "replace-device", "replace-meter", "rollover")
-    + ("calibration", "chain-restart", "meter-install", "meter-remove", "station")
+    (
+        *("calibrate", "calibration", "chain-restart", "countersign", "meter-install"),
+        *("meter-remove", "note", "relabel", "replace-device", "replace-meter", "rollover"),
+        "station",
+    )
 )
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 

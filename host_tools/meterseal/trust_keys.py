@@ -82,7 +82,7 @@ def verify_digest(key: ec.EllipticCurvePublicKey, digest: bytes, signature: byte
 def _der(signature: bytes) -> bytes:
     """The signature as ASN.1 (RFC 3279 section 2.2.3); the library's encoder takes longer."""
     r, s = signature[:32], signature[32:]
-    if 0 < r[0] and 0 < s[0] < 0x80:  # nearly always: s is below half the order
+    if r[0] and 0 < s[0] < 0x80:  # nearly always: s is below half the order
         if r[0] < 0x80:
             return b"\x30\x44\x02\x20%b\x02\x20%b" % (r, s)
         return b"\x30\x45\x02\x21\0%b\x02\x20%b" % (r, s)

@@ -112,3 +112,27 @@ def test_memory_does_not_grow_with_the_stream() -> None:
 
     kept(40)  # fills the caches of the libraries
     assert kept(600) < kept(40) + 100_000  # a hash for each batch would already be more
+
+
+def bomb() -> bytes:
+    """The most values that fit into one batch: thousands of constant columns of 1024 readings."""
+    station = Station()
+    payload = station.payload()
+    n = payload[7] = 1024
+    columns = [[3, address, 4, 0, 0, 0, 0, b"", [], []] for address in range(4_900)]
+    sequence, time = [station.sequence, 1, 0, b"", []], [0, 1, 0, b"", []]
+    payload[13] = [[0, station.boot, n, sequence, time, [], columns]]
+    return station.close(payload)
+
+
+def test_a_batch_made_to_fill_the_memory_does_not() -> None:
+    raw = bomb()
+    assert 60_000 < len(raw) < 65_536
+    verifier = Station().verifier(Standard())
+    tracemalloc.start()
+    try:
+        for verdict in verifier.verify_each([raw] * 3):
+            assert verdict.batch or (verdict.refusal and verdict.refusal.code == "replay")
+        assert tracemalloc.get_traced_memory()[1] < 250_000_000
+    finally:
+        tracemalloc.stop()

@@ -37,7 +37,7 @@ def reference(data: bytes) -> Any:
     stream = io.BytesIO(data)
     try:
         item = cbor2.CBORDecoder(stream, tag_hook=refuse_tag).decode()
-    except (cbor2.CBORError, RecursionError, OverflowError, UnicodeError) as problem:
+    except Exception as problem:  # its tag decoders raise errors of every kind
         raise ValueError from problem
     if stream.read(1) or not in_subset(item) or depth(item) > cbor.MAX_DEPTH:
         raise ValueError
