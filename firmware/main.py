@@ -17,9 +17,20 @@ def port_module():
     return port
 
 
+def load(board):
+    """(configuration, profiles), checked; what checks them is forgotten before the rest comes."""
+    from agent import config, forget, station_profiles
+
+    settings = config.load(board.read_file)
+    board.configure(settings)
+    profiles = station_profiles.load_profiles(settings, board.read_file)
+    del config, station_profiles
+    forget.modules("config", "config_fields", "station_profiles", "profile", "profile_check")
+    return settings, profiles
+
+
 def main(arguments):
     """Run the station in the directory that the first argument names; 0, or 1 after a refusal."""
-    from agent import config
     from agent.errors import FwError
 
     try:
@@ -31,11 +42,10 @@ def main(arguments):
 
             print(json.dumps(enrol(board, board.random(32))))  # noqa: TID251 - nothing signed
             return 0
+        settings, profiles = load(board)
         from agent.app import App
 
-        settings = config.load(board.read_file)
-        board.configure(settings)
-        asyncio.run(App(board, settings).run())
+        asyncio.run(App(board, settings, profiles).run())
     except FwError as error:
         print("refused: %s: %s" % (error.code, error.text))
         return 1

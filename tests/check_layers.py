@@ -82,7 +82,8 @@ def wrong_imports(base: Path, layers: list[set[str]]) -> Iterator[str]:
         for line, name in imports(path, own):
             target = layer_of(name, layers)
             if target > own_layer:
-                yield f"{path.relative_to(ROOT)}:{line}: {own} must not import {name} (it stands above)"
+                where = path.relative_to(ROOT)
+                yield f"{where}:{line}: {own} must not import {name} (it stands above)"
 
 
 def main() -> int:

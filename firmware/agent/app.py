@@ -25,7 +25,7 @@ from .seal_task import SealTask
 from .sealer import Sealer, Settings
 from .sealer_lost import LostReadings
 from .sealer_payload import Identity
-from .station_meters import energy_registers, load_profiles, make_readers
+from .station_meters import energy_registers, make_readers
 from .supervisor import Supervisor
 from .time_trust import TimeTrust
 from .uplink.http import Connection, over_tls
@@ -50,10 +50,11 @@ _SEAL_DEADLINE_MS = 30000
 class App:
     """Everything that runs on one station; `await run()` never returns.
 
-    `timing`: the event loop's time, see modbus.timing; tests bring a simulated one.
+    `profiles`: see station_profiles. `timing`: the event loop's time, see modbus.timing; tests
+    bring a simulated one.
     """
 
-    def __init__(self, board, config, timing=None):
+    def __init__(self, board, config, profiles, timing=None):
         self._board = board
         self._timing = timing or Timing()
         self._config = config
@@ -65,7 +66,6 @@ class App:
         floor = Floor(board.store, BUILD_UNIX_S)
         self.clock = Clock(self.boots.boot, board.ticks, board.rtc, floor)
         self.journal = Journal(board.flash, config["journal"])
-        profiles = load_profiles(config, board.read_file)
         self.sealer = self._make_sealer(profiles)
         self.recorder = Recorder(self.journal, self.clock, self.boots, self._written)
         self.meters = self._make_meters(profiles)

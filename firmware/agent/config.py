@@ -5,7 +5,6 @@ errors or hashed. Must never guess: an unknown key, a wrong type or a value out 
 with the nearest known key or the permitted range; half of a configuration is no configuration.
 """
 
-import hashlib
 import json
 
 from .config_fields import (
@@ -19,6 +18,7 @@ from .config_fields import (
     SECTIONS,
     TEXT,
 )
+from .config_values import Config
 from .errors import ConfigError
 
 _TYPE_NAMES = {
@@ -27,18 +27,6 @@ _TYPE_NAMES = {
     CHOICE: "a text",
     LIST: "a list of texts",
 }
-
-
-class Config:
-    """A checked configuration: `config["read_interval_s"]`, `config["uplink"]["url"]`, ..."""
-
-    def __init__(self, values, secrets, file_bytes):
-        self._values = values
-        self.secrets = secrets
-        self.hash_16 = hashlib.sha256(file_bytes).digest()[:16]
-
-    def __getitem__(self, key):
-        return self._values[key]
 
 
 def load(read_file):

@@ -80,7 +80,7 @@ class ModbusCrcError(ModbusError):
 
 
 class ModbusMalformed(ModbusError):
-    """Bytes that are no answer to the request (address, function, length); code `modbus-malformed`."""
+    """Bytes that do not answer the request (address, function, length); `modbus-malformed`."""
 
 
 class ModbusBusError(ModbusError):

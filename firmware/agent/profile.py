@@ -7,49 +7,15 @@ never accept a file that it does not understand completely: a guess here ruins a
 
 import hashlib
 import json
-from collections import namedtuple
 
 from . import profile_check as check
 from .decode import ORDERS, WORDS
 from .errors import ProfileError
+from .profile_model import Bus, Column, Profile, Register, SunSpec
 
 MOST_BYTES = 16384
 _MOST_COUNTED = 32
 _TEXT_TYPES = ("str", "raw")
-
-# `exp10`: to thousandths of the base unit, without the scale factor; `scale_factor`: index into
-# `setup` or -1.
-Column = namedtuple("Column", "name function address count order kind exp10 scale_factor markers")
-# A register of `identity` or `setup`; `expect`: what it must hold, empty if anything.
-Register = namedtuple("Register", "name function address count order expect")
-Bus = namedtuple(
-    "Bus", "baud parity stop_bits max_registers max_hole turnaround_ms timeout_ms min_interval_ms"
-)
-SunSpec = namedtuple("SunSpec", "model at bases")
-
-
-class Profile:
-    """`columns` and `total` (index of the energy total, None if not chosen), `identity`, `setup`,
-    `bus`, `sunspec`.
-
-    `listed`: (function, address, count) of every register in the file: what is known to be
-    readable.
-    """
-
-    def __init__(self, profile_id, sha256, bus):
-        self.id = profile_id
-        self.sha256 = sha256
-        self.bus = bus
-        self.columns = ()
-        self.total = None
-        self.identity = ()
-        self.setup = ()
-        self.listed = ()
-        self.sunspec = None
-
-    def layout(self):
-        """The columns as the context has them: (function, address, count, order)."""
-        return tuple((c.function, c.address, c.count, c.order) for c in self.columns)
 
 
 def load(file_bytes, quantities=None):

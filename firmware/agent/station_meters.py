@@ -4,31 +4,8 @@ Settings of the configuration win over those of the profile. Must never open har
 `open_uart(bus)` gives an object with the interface of machine.UART and the driver-enable pin.
 """
 
-from . import profile
-from .errors import ConfigError
 from .meter_reader import MeterReader
-from .modbus.client import Line, RtuClient, RtuOverTcpClient, TcpClient, limits
-
-
-def load_profiles(config, read_file):
-    """Profile id -> Profile for every meter; ProfileError or ConfigError `profile-missing`."""
-    profiles = {}
-    for meter in config["meters"]:
-        name = meter["profile"]
-        if name not in profiles:
-            profiles[name] = profile.load(_read(read_file, name), config["quantities"])
-    return profiles
-
-
-def _read(read_file, name):
-    try:
-        return read_file("profiles/%s.json" % name)
-    except OSError:
-        raise ConfigError(
-            "profile-missing",
-            "expected the file profiles/%s.json, found none: copy it, or correct the name" % name,
-            key="meters.profile",
-        )
+from .modbus.settings import Line, limits
 
 
 def make_readers(config, profiles, clock, open_uart, timing=None):
@@ -59,10 +36,15 @@ def _reader(meter, bus, client, profiles, clock):
 
 
 def _client(bus, open_uart, timing):
+    """Imports only what this station's buses need: code loaded from files takes memory."""
     if bus["kind"] == "rtu":
+        from .modbus.rtu import RtuClient
+
         uart, de_pin = open_uart(bus)
         return RtuClient(uart, de_pin, timing)
-    kind = TcpClient if bus["kind"] == "tcp" else RtuOverTcpClient
+    from .modbus import tcp
+
+    kind = tcp.TcpClient if bus["kind"] == "tcp" else tcp.RtuOverTcpClient
     return kind(bus["host"], bus["port"], timing)
 
 

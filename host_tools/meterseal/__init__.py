@@ -1,3 +1,3 @@
-"""Host tools of Meterseal: put boards into service, verify what they sealed, report what it is worth."""
+"""Host tools of Meterseal: put boards into service, verify what they sealed, report its worth."""
 
 __version__ = "0.1.0"

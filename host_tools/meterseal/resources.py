@@ -1,4 +1,4 @@
-"""Where the firmware, the profiles and the MicroPython VM are, in a source tree and in an installed wheel."""
+"""Where firmware, profiles and MicroPython VM are, in a source tree and an installed wheel."""
 
 import shutil
 import sysconfig
@@ -16,7 +16,7 @@ def _data_dir(name: str) -> Path:
             return candidate
     raise EnvironmentProblem(
         "resource-missing",
-        f"the directory {name!r} was expected in the package or in the source tree and is in neither",
+        f"the directory {name!r} was expected in the package or the source tree, it is in neither",
         "Install the wheel again, or run from a complete clone.",
     )
 

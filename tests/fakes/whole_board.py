@@ -11,6 +11,7 @@ from agent.app import App
 from agent.enrol import enrol
 from agent.modbus.client import Line
 from agent.resolver import Resolver
+from agent.station_profiles import load_profiles
 from fakes.board import Rtc, Store
 from fakes.fake_collector import Collector
 from fakes.fake_meter import FakeMeter
@@ -96,7 +97,8 @@ class WholeBoard:
         self.flash.before = self._before_flash
         self.uart = FakeUart(self.timing)
         settings = config.load(self.read_file)
-        app = App(self, settings, self.timing)
+        profiles = load_profiles(settings, self.read_file)
+        app = App(self, settings, profiles, self.timing)
         self._slow_down(app)
         self.meter = self._meter(app)
         self.uart.devices = [self.meter]

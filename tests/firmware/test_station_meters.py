@@ -6,7 +6,8 @@ import unittest
 
 from agent.errors import ConfigError
 from agent.modbus.client import RtuClient, RtuOverTcpClient, TcpClient
-from agent.station_meters import energy_registers, load_profiles, make_readers
+from agent.station_meters import energy_registers, make_readers
+from agent.station_profiles import load_profiles
 from fakes.fake_uart import FakeUart
 from fakes.sample_profiles import INTEGER, SIGNED_64, sample
 from fakes.virtual_time import VirtualClock, VirtualTiming

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
+from meterseal.collector.errors import CollectorError, not_stored
 from meterseal.collector.write_lock import WriteLock
 from meterseal.errors import EnvironmentProblem
 
@@ -28,6 +29,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
+        self._driver_error: type[Exception] = self.engine.dialect.loaded_dbapi.Error
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._lock = WriteLock(_lock_file(self.engine))
         if self.is_sqlite:
@@ -45,17 +47,20 @@ class Database:
             with self.write() as connection:
                 config.attributes["connection"] = connection
                 command.upgrade(config, revision)
-        except sqlalchemy.exc.OperationalError as error:
+        except CollectorError as error:
             raise EnvironmentProblem(
                 "collector-database",
-                f"expected to open {self.engine.url!r}: {error.orig}",
+                f"expected to open {self.engine.url!r}: {error.__cause__}",
                 "Check --database, the rights of the directory and that the server runs.",
             ) from error
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One durable transaction; no other writer runs meanwhile."""
-        with self._lock, self.engine.connect() as connection:
+        """One durable transaction; no other writer runs meanwhile.
+
+        Raises CollectorError `collector-store` if it failed; then nothing of it is there.
+        """
+        with self._translated(), self._lock, self.engine.connect() as connection:
             connection = connection.execution_options(writes=True)
             with connection.begin():
                 if not self.is_sqlite:
@@ -64,9 +69,17 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One consistent view."""
-        with self.engine.connect() as connection, connection.begin():
+        """One consistent view. Raises CollectorError `collector-store`."""
+        with self._translated(), self.engine.connect() as connection, connection.begin():
             yield connection
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Whatever the database or its driver raises, as one error."""
+        try:
+            yield
+        except (sqlalchemy.exc.SQLAlchemyError, self._driver_error, OSError) as error:
+            raise not_stored() from error
 
 
 def _engine(url: str) -> Engine:

@@ -11,8 +11,6 @@ import threading
 import time
 from typing import Final, NamedTuple
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from meterseal.collector.errors import CollectorError, not_stored
 from meterseal.collector.records import Head, Upload
 from meterseal.collector.store import Store
@@ -83,8 +81,8 @@ class GroupCommit:
         try:
             results: list[list[Head] | CollectorError] = []
             results += self._store.keep([waiting.upload for waiting in group])
-        except (SQLAlchemyError, OSError) as error:
-            _LOG.error("a transaction of %d uploads failed: %s", len(group), error)
+        except Exception:  # noqa: BLE001 - whatever it is, the next uploads need this thread
+            _LOG.exception("a transaction of %d uploads failed", len(group))
             if len(group) > 1:
                 for waiting in group:
                     self._commit([waiting])

@@ -11,10 +11,8 @@ from itertools import islice
 from typing import Final
 
 from sqlalchemy import Connection, select, tuple_
-from sqlalchemy.exc import SQLAlchemyError
 
 from meterseal.collector.database import Database
-from meterseal.collector.errors import not_stored
 from meterseal.collector.linking import Linker
 from meterseal.collector.records import (
     BATCH_COLUMNS,
@@ -63,11 +61,8 @@ class Store:
 
     def check(self) -> None:
         """Raises CollectorError `collector-store` unless the database can be written."""
-        try:
-            with self._database.write():
-                pass
-        except (SQLAlchemyError, OSError) as error:
-            raise not_stored() from error
+        with self._database.write():
+            pass
 
     def heads(self, device: bytes) -> list[Head]:
         """Heads of every chain of a device (kid, 8 bytes)."""

@@ -1,0 +1,76 @@
+"""Runs in the MicroPython VM with a small heap: sample, seal, pile up a backlog, drain it by TLS.
+
+Usage: micropython -X heapsize=SIZE device_heap.py AGENT_PARENT STATION_DIR BATCHES
+
+Starts the station as main.py does. Prints one JSON line: bytes of code and data, the most that was
+alive, batches piled up and left over.
+"""
+
+import asyncio
+import gc
+import json
+import sys
+
+sys.path.insert(0, sys.argv[1])
+
+from main import load
+
+
+def alive():
+    """Bytes of the heap in use."""
+    gc.collect()
+    return gc.mem_alloc()
+
+
+def start():
+    """(application, bytes of code, bytes of data)."""
+    empty = alive()
+    from agent.ports import unix
+
+    board = unix.Board(sys.argv[2])
+    settings, profiles = load(board)
+    gc.collect()
+    from agent.app import App
+
+    code = alive()
+    app = App(board, settings, profiles)
+    app.clock.on_set = app.recorder.clock_set
+    app.clock.start()
+    return app, code - empty, alive() - code
+
+
+async def pile_up(app, batches):
+    """So many batches of one reading, none of them sent; the most that was alive."""
+    most = 0
+    for number in range(batches):
+        await app.meters.poll_once()
+        app.sealer.seal_once()
+        app.journal.idle()
+        if number % 50 == 0:
+            most = max(most, alive())
+    return most
+
+
+async def drain(app):
+    """Send until nothing waits, at most a hundred calls; the most that was alive."""
+    most = 0
+    for _ in range(100):
+        await app.uplink._call()
+        most = max(most, alive())
+        if not app.journal.waiting:
+            break
+    return most
+
+
+async def main():
+    """Pile up, drain, say what it took."""
+    app, code_bytes, data_bytes = start()
+    most = await pile_up(app, int(sys.argv[3]))
+    piled = app.journal.waiting
+    most = max(most, await drain(app))
+    found = {"code_bytes": code_bytes, "data_bytes": data_bytes, "peak_alive_bytes": most}
+    found.update({"piled": piled, "waiting": app.journal.waiting})
+    print(json.dumps(found))
+
+
+asyncio.run(main())
