@@ -59,7 +59,7 @@ class App:
         self._timing = timing or Timing()
         self._config = config
         log.configure(log.level_named(config["log_level"]))
-        changes = Changes(board.store, config.hash_16, VERSION)
+        changes = Changes(board.store, config.hash_8, VERSION)
         self.boots = Boots(board.store, board.reset_cause, changes)
         self.keystore = Keystore.load(board.store)
         self.signer = self.keystore.signer()
@@ -89,7 +89,7 @@ class App:
         )
 
     def _make_sealer(self, profiles):
-        identity = Identity(VERSION, self._config.hash_16, self._board.store.get(PROVISIONING))
+        identity = Identity(VERSION, self._config.hash_8, self._board.store.get(PROVISIONING))
         lost = LostReadings(self._board.store)
         settings = Settings(
             self._config["seal_interval_s"] * 1000,
@@ -201,10 +201,10 @@ class App:
             2: figures["fill_permille"],
             3: self.meters.health(),
             5: figures["erased"],
-            6: len(figures["bad_sectors"]),
-            7: self.clock.mono_ms() // 1000,
-            8: figures["waiting"],
+            7: figures["waiting"],
         }
+        if figures["bad_sectors"]:
+            health[6] = len(figures["bad_sectors"])
         health.update(self._board.health())
         fields = {_HEALTH: health}
         if self.uplink and self.uplink.receipt:

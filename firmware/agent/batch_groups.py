@@ -6,7 +6,7 @@ one of them is held as integers.
 """
 
 from agent import cbor
-from agent.columns import encode_column, encode_integers, register_value
+from agent.columns import encode_column, register_value, wire_integers
 from agent.errors import BatchError
 from agent.reading import MAX_COLUMNS, words_len
 
@@ -64,15 +64,16 @@ def append_groups(out, groups):
     """Append `groups` (payload key 13) to a bytearray."""
     cbor.append_array_head(out, len(groups))
     for (boot, epoch), members in groups:
-        _append_group(out, boot, epoch, members)
+        _append_group(out, boot, epoch, members, len(groups) == 1)
 
 
-def _append_group(out, boot, epoch, members):
+def _append_group(out, boot, epoch, members, alone):
     cbor.append_array_head(out, 7)
     for value in (epoch, boot, len(members)):
         cbor.append(out, value)
-    cbor.append(out, encode_integers([r.sequence for _, r in members], _COUNTER_BITS))
-    cbor.append(out, encode_integers([r.t_100ms for _, r in members], _COUNTER_BITS))
+    sequence = () if alone else [r.sequence for _, r in members]
+    cbor.append(out, sequence and wire_integers(sequence, _COUNTER_BITS))
+    cbor.append(out, wire_integers([r.t_100ms for _, r in members], _COUNTER_BITS))
     quality = [
         (i, members[i][1].status, members[i][1].flags)
         for i in range(len(members))

@@ -7,15 +7,15 @@ and 7). Must never forget a change before the journal holds it.
 CONFIG_CHANGED, FIRMWARE_CHANGED = 6, 7
 
 _NAME = "software"
-_HASH_LEN = 16
+_HASH_LEN = 8
 
 
 class Changes:
-    """Compares `config_hash_16` and `version` with what the store remembers."""
+    """Compares `config_hash_8` and `version` with what the store remembers."""
 
-    def __init__(self, store, config_hash_16, version):
+    def __init__(self, store, config_hash_8, version):
         self._store = store
-        self._now = config_hash_16 + version.encode()
+        self._now = config_hash_8 + version.encode()
         self._before = store.get(_NAME) or self._now
 
     def events(self):

@@ -120,7 +120,7 @@ def _pack(differences, base, width, modulus):
 
 
 def encode_integers(values, bits):
-    """[first, base, width, packed, patches] of section 4.2 for 1 to 1024 values modulo 2^bits."""
+    """[first, base, width, packed, patches] of section 4.3 for 1 to 1024 values modulo 2^bits."""
     modulus = 1 << bits
     if not 1 <= len(values) <= _INDEX_SPAN:
         raise ValueError("column: expected 1 to %d values, found %d" % (_INDEX_SPAN, len(values)))
@@ -135,6 +135,18 @@ def encode_integers(values, bits):
     return [values[0], base, width, packed, patches]
 
 
+def wire_integers(values, bits):
+    """`integers` of section 4.2: empty patches are left out."""
+    return _without_empty(encode_integers(values, bits))
+
+
 def encode_column(function, address, count, order, values, absent):
     """`column` of section 4.2; `values` are those obtained, after `order` was applied."""
-    return [function, address, count, order] + encode_integers(values, 16 * count) + [absent]
+    numbers = encode_integers(values, 16 * count)
+    return _without_empty([function, address, count, order] + numbers + [absent])
+
+
+def _without_empty(members):
+    while members[-1] == []:
+        members.pop()
+    return members

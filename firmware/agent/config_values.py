@@ -11,7 +11,7 @@ class Config:
     def __init__(self, values, secrets, file_bytes):
         self._values = values
         self.secrets = secrets
-        self.hash_16 = hashlib.sha256(file_bytes).digest()[:16]
+        self.hash_8 = hashlib.sha256(file_bytes).digest()[:8]
 
     def __getitem__(self, key):
         return self._values[key]

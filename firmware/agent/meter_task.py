@@ -120,7 +120,7 @@ class MeterTask:
         profile = watch.reader.profile
         meter = Meter(
             profile.id,
-            profile.sha256,
+            profile.hash_16,
             watch.reader.unit,
             watch.identity,
             watch.setup,

@@ -28,7 +28,9 @@ def load(file_bytes, quantities=None):
     check.keys(tree, check.FILE_KEYS, check.FILE_OPTIONAL, "file")
     check.whole(tree, "profile", 1, 1, "file")
     profile = Profile(
-        check.text(tree, "id", 64, "file"), hashlib.sha256(file_bytes).digest(), _bus(tree["bus"])
+        check.text(tree, "id", 64, "file"),
+        hashlib.sha256(file_bytes).digest()[:16],
+        _bus(tree["bus"]),
     )
     profile.setup = _plain(tree["setup"], "setup")
     profile.identity = _plain(tree["identity"], "identity")

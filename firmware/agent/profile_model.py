@@ -23,9 +23,9 @@ class Profile:
     readable.
     """
 
-    def __init__(self, profile_id, sha256, bus):
+    def __init__(self, profile_id, hash_16, bus):
         self.id = profile_id
-        self.sha256 = sha256
+        self.hash_16 = hash_16
         self.bus = bus
         self.columns = ()
         self.total = None

@@ -114,7 +114,7 @@ def _pack_meter(out, meter):
     profile = meter.profile.encode()
     _check(len(profile) - 1, 64, "profile id length less one")
     _check(meter.unit, 256, "unit")
-    _check(len(meter.profile_hash) - 32, 1, "profile hash length above 32")
+    _check(len(meter.profile_hash) - 16, 1, "profile hash length above 16")
     _check(len(meter.columns), MAX_COLUMNS + 1, "columns")
     out.append(len(profile))
     out.extend(profile)
@@ -136,7 +136,7 @@ def _pack_meter(out, meter):
 
 def _unpack_meter(cursor):
     profile = cursor.take(cursor.byte()).decode()
-    profile_hash = cursor.take(32)
+    profile_hash = cursor.take(16)
     unit = cursor.byte()
     identity = _unpack_registers(cursor)
     setup = _unpack_registers(cursor)

@@ -11,11 +11,11 @@ from agent.batch_groups import edge_words
 from agent.errors import SealError
 
 # What a batch says about the station; `provisioning_hash_32`: of the provisioning record.
-Identity = namedtuple("Identity", "firmware config_hash_16 provisioning_hash_32")
+Identity = namedtuple("Identity", "firmware config_hash_8 provisioning_hash_32")
 
 _REASON_FIRST = 0
 _METER_COUNTERS = 3  # key of `health`
-_COUNTERS = 7
+_COUNTERS = 6
 _LOST_BATCHES = 0
 _MAX_EDGES = 8
 
@@ -39,7 +39,7 @@ def payload_fields(keystore, clock, identity, key_class, gathered, lost, others)
     fields[batch.FIRST_SEQUENCE] = mark.next_sequence
     fields[batch.ANCHORS] = gathered.wire_anchors()
     fields[batch.FIRMWARE] = identity.firmware
-    fields[batch.CONFIG_HASH] = identity.config_hash_16
+    fields[batch.CONFIG_HASH] = identity.config_hash_8
     fields[batch.KEY_CLASS] = key_class
     fields[batch.EVENTS] = gathered.events
     fields[batch.LOST] = lost

@@ -49,9 +49,8 @@ def chain(key: ec.EllipticCurvePrivateKey, length: int) -> list[bytes]:
     """Batches as large as the corpus batch, one an hour, linked: its payload moved on in time."""
     payload = cbor2.loads(cbor2.loads((CORPUS / BATCH).read_bytes()).value[2])
     profile = (profiles_dir() / f"{payload[12][0][0]}.json").read_bytes()
-    payload[12][0][1] = hashlib.sha256(
-        profile
-    ).digest()  # the profile may be newer than the corpus
+    # the profile may be newer than the corpus
+    payload[12][0][1] = hashlib.sha256(profile).digest()[:16]
     batches = []
     for _ in range(length):
         raw, batch_hash = seal(payload, key)
@@ -70,7 +69,6 @@ def move_on(payload: dict[int, Any], previous: bytes) -> None:
         anchor[1] += HOUR_MS
         anchor[2] += HOUR_MS
     for group in payload[13]:
-        group[3][0] += group[2]
         group[4][0] += HOUR_MS // 100
         for column in group[6]:
             if column[:3] == ENERGY:

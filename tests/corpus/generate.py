@@ -114,7 +114,7 @@ def corpus(model: dict[str, Any], quantities: tuple[str, ...]) -> dict[str, Any]
         "boot": 40,
         "sealed_mono_ms": FIRST_MONO_MS + 60_000 * READINGS - 900,
         "profile": model["profile"],
-        "profile_hash": hashlib.sha256(f"corpus {model['profile']}".encode()).hexdigest(),
+        "profile_hash": hashlib.sha256(f"corpus {model['profile']}".encode()).digest()[:16].hex(),
         "unit": 1,
         "identity": model["identity"],
         "setup": model["setup"],

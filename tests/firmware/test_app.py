@@ -74,10 +74,10 @@ class AppTest(unittest.TestCase):
         board = WholeBoard()
         self.run_for(board, 200)
         health = self.payloads()[-1][16]
-        self.assertEqual((health[1], health[4], health[6]), (4096, -61, 0))
-        requests = health[3][0][0]
-        self.assertGreaterEqual(requests, 19)
-        self.assertEqual(health[3][0], [requests, requests, 0, 0, 0, 0, 0])
+        self.assertEqual((health[1], health[4], 6 in health), (4096, -61, False))
+        ok = health[3][0][0]
+        self.assertGreaterEqual(ok, 19)
+        self.assertEqual(health[3][0], [ok, 0, 0, 0, 0, 0])
 
     def test_time_comes_from_the_collector_and_is_anchored(self):
         board = WholeBoard()
@@ -110,8 +110,8 @@ class AppTest(unittest.TestCase):
         self.assertEqual(app.meters.missed, 0)
         self.assertEqual([p[13] for p in self.payloads() if p[13][0][5]], [])  # no quality flags
         self.assertGreater(board.look_ups, 30)
-        self.assertGreater(board.flash.count.erases, 5)
-        self.assertEqual(app.meters.health()[0][2:], [0, 0, 0, 0, 0])
+        self.assertGreater(board.flash.count.erases, 4)
+        self.assertEqual(app.meters.health()[0][1:], [0, 0, 0, 0, 0])
         self.assertLess(board.watchdog.longest_ms, 20000)
 
     def test_what_a_power_cut_left_unsealed_joins_the_next_batch(self):
@@ -177,11 +177,11 @@ class AppTest(unittest.TestCase):
     def test_a_changed_configuration_and_an_opened_door(self):
         board = WholeBoard()
         self.run_for(board, 150)
-        old = self.app.seal_task._config.hash_16
+        old = self.app.seal_task._config.hash_8
         board.files["config.json"] = board.files["config.json"][:-1] + b', "cabinet_pin": 5}'
         board.door_open = True
         self.run_for(board, 150)
-        new = self.app.seal_task._config.hash_16
+        new = self.app.seal_task._config.hash_8
         self.assertEqual([event[3] for event in self.events(CONFIG_CHANGED)], [[old, new]])
         self.assertEqual([event[3] for event in self.events(CABINET)], [[1]])
 
@@ -193,7 +193,8 @@ class AppTest(unittest.TestCase):
 
 def unpacked(integers, count):
     """Values of a packed column of times, without patches."""
-    first, base, width, packed, patches = integers
+    first, base, width, packed = integers[:4]
+    patches = integers[4] if len(integers) > 4 else ()
     stream = int.from_bytes(packed, "big") >> (len(packed) * 8 - (count - 1) * width)
     large = {patches[i]: patches[i + 1] for i in range(0, len(patches), 2)}
     values = [first]

@@ -13,15 +13,15 @@ from fakes.board import Store
 from support import minicbor
 
 SAMPLE = Reading(1, 3, 100, 0, 0, 0, 0xFFFFFFFF, b"\x00\x01")
-OLD, NEW = b"o" * 16, b"n" * 16
+OLD, NEW = b"o" * 8, b"n" * 8
 
 
 class ChangesTest(unittest.TestCase):
     def setUp(self):
         self.store = Store()
 
-    def start(self, config_hash_16, version):
-        changes = Changes(self.store, config_hash_16, version)
+    def start(self, config_hash_8, version):
+        changes = Changes(self.store, config_hash_8, version)
         told = changes.events()
         changes.reported()
         return told

@@ -113,7 +113,7 @@ class ConfigTest(unittest.TestCase):
     def test_secret_is_read_apart_and_never_shown(self):
         loaded = load(secrets=b'{"wifi_password": "correct horse"}')
         self.assertEqual(loaded.secrets["wifi_password"], "correct horse")
-        self.assertEqual(loaded.hash_16, load().hash_16)
+        self.assertEqual(loaded.hash_8, load().hash_8)
         error = self.refused(
             "config-type", "secrets.wifi_password", secrets=b'{"wifi_password": [77]}'
         )
@@ -121,8 +121,8 @@ class ConfigTest(unittest.TestCase):
         self.refused("config-unknown-key", "wifi_password", ', "wifi_password": "x"')
 
     def test_hash_is_of_the_files_bytes(self):
-        self.assertEqual(len(load().hash_16), 16)
-        self.assertNotEqual(load().hash_16, load(" ").hash_16)
+        self.assertEqual(len(load().hash_8), 8)
+        self.assertNotEqual(load().hash_8, load(" ").hash_8)
 
 
 if __name__ == "__main__":

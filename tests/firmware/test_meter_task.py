@@ -125,7 +125,7 @@ class Schedule(unittest.TestCase):
         for meter in range(2):
             station.set_words(ENERGY, 5, meter=meter)
         station.poll()
-        self.assertEqual(station.task.health(), [[2, 2, 0, 0, 0, 0, 0]] * 2)
+        self.assertEqual(station.task.health(), [[2, 0, 0, 0, 0, 0]] * 2)
 
 
 class Buses(unittest.TestCase):

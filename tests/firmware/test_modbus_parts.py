@@ -127,7 +127,7 @@ class Counting(unittest.TestCase):
             ModbusException("modbus-exception", "", exception=2),
         ):
             counters.failed(error)
-        self.assertEqual(counters.as_list(), [0, 0, 1, 1, 1, 1, 0])
+        self.assertEqual(counters.as_list(), [0, 1, 1, 1, 1, 0])
 
 
 if __name__ == "__main__":

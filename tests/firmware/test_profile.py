@@ -27,11 +27,11 @@ class Loading(unittest.TestCase):
         self.assertEqual((energy.name, energy.kind, energy.order), ("energy_import_wh", "s32", 1))
         self.assertEqual(energy.exp10, 5)  # 0.1 kWh to mWh
         self.assertEqual(loaded.layout()[3], (4, 0x34, 2, 1))
-        self.assertEqual(len(loaded.sha256), 32)
+        self.assertEqual(len(loaded.hash_16), 16)
 
     def test_the_hash_is_that_of_the_bytes(self):
         data = json.dumps(INTEGER).encode()
-        self.assertNotEqual(profile.load(data).sha256, profile.load(data + b"\n").sha256)
+        self.assertNotEqual(profile.load(data).hash_16, profile.load(data + b"\n").hash_16)
 
     def test_chosen_quantities(self):
         loaded = sample(INTEGER, ("energy_import_wh", "voltage_l1_v", "voltage_l2_v"))

@@ -9,11 +9,11 @@ from agent.reading import ALL_PRESENT, Context, Meter, Reading, pack, unpack, wo
 COLUMNS = ((4, 0x48, 2, 0), (4, 0x0C, 2, 0), (4, 0x00, 2, 0), (4, 0x06, 2, 0))
 WORDS = bytes(range(16))
 SDM120 = Meter(
-    "eastron-sdm120", bytes(range(32)), 1, ((3, 0xFC00, b"\x01\x31\xf2\xa7"),), (), COLUMNS
+    "eastron-sdm120", bytes(range(16)), 1, ((3, 0xFC00, b"\x01\x31\xf2\xa7"),), (), COLUMNS
 )
 EM340 = Meter(
     "carlo-gavazzi-em340",
-    bytes(32),
+    bytes(16),
     3,
     ((4, 0x5000, b"BA12345670"),),
     ((4, 0x1003, b"\x00\x0a\x00\x00"), (4, 0x1005, b"\x00\x01\x00\x00")),
@@ -112,7 +112,7 @@ class ContextTest(unittest.TestCase):
     def test_exact_bytes(self):
         packed = Context(40, (EM340,)).pack()
         expected = (
-            b"\x01\x00\x00\x00\x28\x01\x13carlo-gavazzi-em340" + bytes(32) + b"\x03"
+            b"\x01\x00\x00\x00\x28\x01\x13carlo-gavazzi-em340" + bytes(16) + b"\x03"
             b"\x01\x04\x50\x00\x0aBA12345670"
             b"\x02\x04\x10\x03\x04\x00\x0a\x00\x00\x04\x10\x05\x04\x00\x01\x00\x00"
             b"\x01\x04\x00\x34\x02\x01"
@@ -150,7 +150,7 @@ class ContextTest(unittest.TestCase):
         for meter in (
             changed(profile=""),
             changed(profile="x" * 65),
-            changed(profile_hash=bytes(31)),
+            changed(profile_hash=bytes(15)),
             changed(unit=256),
             changed(identity=((3, 0, b""),)),
             changed(columns=((4, 0, 5, 0),)),

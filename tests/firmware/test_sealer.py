@@ -23,7 +23,7 @@ class ChainTest(unittest.TestCase):
         found = station.sealed()
         self.assertEqual((found[0], found[2], found[4]), (1, 1, 1))
         self.assertEqual((found[6], found[7], sequences(found)), (1, 3, [1, 2, 3]))
-        self.assertEqual((found[9], found[10], found[11]), ("0.1.0", b"c" * 16, KEY_CLASS_SIM))
+        self.assertEqual((found[9], found[10], found[11]), ("0.1.0", b"c" * 8, KEY_CLASS_SIM))
         self.assertEqual(found[17], {0: 0, 1: b"r" * 32})
         self.assertFalse({3, 8, 14, 15} & set(found))
 

@@ -58,17 +58,17 @@ class ContentTest(unittest.TestCase):
         station.read(1)
         station.boot()
         station.set_meters((meter(unit=2), meter()))
-        station.others = {16: {0: 40000, 3: [(9, 9, 0, 0, 0, 0, 0), (5, 4, 1, 0, 0, 0, 0)]}}
+        station.others = {16: {0: 40000, 3: [(9, 0, 0, 0, 0, 0), (4, 1, 0, 0, 0, 0)]}}
         station.read(1)
         health = station.sealed()[16]
-        self.assertEqual(health, {0: 40000, 3: [[5, 4, 1, 0, 0, 0, 0], [9, 9, 0, 0, 0, 0, 0]]})
+        self.assertEqual(health, {0: 40000, 3: [[4, 1, 0, 0, 0, 0], [9, 0, 0, 0, 0, 0]]})
         self.assertEqual(station.others[16][3][0][0], 9)
 
     def test_counters_stay_out_when_the_batch_ends_before_this_boot(self):
         station = Station(max_readings=2).boot()
         station.read(3)
         station.boot()
-        station.others = {16: {7: 5, 3: [(1, 1, 0, 0, 0, 0, 0)]}}
+        station.others = {16: {7: 5, 3: [(1, 0, 0, 0, 0, 0)]}}
         self.assertEqual(station.sealed()[16], {7: 5})
 
     def test_later_keys(self):

@@ -45,7 +45,7 @@ def words_by_sequence(found):
     """Sequence -> words of the energy column of a payload; columns here carry all in `first`."""
     out = {}
     for group in found[13]:
-        numbers = sequences({13: [group]})
+        numbers = sequences({6: found[6], 7: found[7], 13: [group]})
         value, base = group[6][1][4], group[6][1][5]
         for number in numbers:
             out[number] = value + base * (number - numbers[0])

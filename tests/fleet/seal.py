@@ -54,10 +54,10 @@ class Ready:
 
 
 def packed(values, bits):
-    """(first, base, width, packed, patches) of unsigned integers (WIRE_FORMAT 4.3)."""
+    """(first, base, width, packed) of unsigned integers, without patches (WIRE_FORMAT 4.3)."""
     first = int(values[0])
     if len(values) == 1:
-        return [first, 0, 0, b"", []]
+        return [first, 0, 0, b""]
     steps = np.diff(values.astype(np.uint64)).view(np.int64)
     if bits < 64:
         half, size = 1 << bits - 1, 1 << bits
@@ -66,9 +66,9 @@ def packed(values, bits):
     residuals = (steps - base).astype(np.uint64)
     width = int(residuals.max()).bit_length()
     if width == 0:
-        return [first, base, 0, b"", []]
+        return [first, base, 0, b""]
     spread = np.unpackbits(residuals.astype(">u8").view(np.uint8)).reshape(-1, 64)[:, 64 - width :]
-    return [first, base, width, np.packbits(spread.ravel()).tobytes(), []]
+    return [first, base, width, np.packbits(spread.ravel()).tobytes()]
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class Board:
             6: first,
             7: self.sequence - first,
             9: "1.0.0",
-            10: hashlib.sha256(self.seed.encode()).digest()[:16],
+            10: hashlib.sha256(self.seed.encode()).digest()[:8],
             11: KEY_CLASSES.index(self.key_class),
             12: meters,
             13: groups,
@@ -185,11 +185,11 @@ class Board:
 
     def _group(self, index, meter, times, columns):
         count = len(times)
-        sequence = [self.sequence, 1 if count > 1 else 0, 0, b"", []]
+        sequence = [self.sequence, 1 if count > 1 else 0, 0, b""]
         self.sequence += count
         ticks = ((np.asarray(times) - self.boot_unix_ms) // 100).astype(np.uint64)
         items = [
-            [*column, *packed(values, 16 * column[2]), []]
+            [*column, *packed(values, 16 * column[2])]
             for column, values in zip(meter.columns, columns, strict=True)
         ]
         return [index, self.boot, count, sequence, packed(ticks, 64), [], items]

@@ -157,7 +157,7 @@ class Fleet:
             columns = ((4, 0x00, 2, 0), (4, 0x06, 2, 0), (4, 0x0C, 2, 0), (4, 0x48, 2, 0))
         wire = Meter(
             "eastron-sdm120",
-            hashlib.sha256(data).digest(),
+            hashlib.sha256(data).digest()[:16],
             unit,
             ((3, 0xFC00, int(serial).to_bytes(4, "big")),),
             ((3, 0xF920, b"\0\0\0\1"),),
@@ -175,7 +175,7 @@ class Fleet:
         words = serial.encode().ljust(14, b"\0")
         wire = Meter(
             "carlo-gavazzi-em340",
-            hashlib.sha256(data).digest(),
+            hashlib.sha256(data).digest()[:16],
             1,
             ((3, 0x5000, words),),
             ((3, 0x1002, b"\0\0"),),

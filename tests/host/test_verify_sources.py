@@ -119,8 +119,8 @@ def bomb() -> bytes:
     station = Station()
     payload = station.payload()
     n = payload[7] = 1024
-    columns = [[3, address, 4, 0, 0, 0, 0, b"", [], []] for address in range(4_900)]
-    sequence, time = [station.sequence, 1, 0, b"", []], [0, 1, 0, b"", []]
+    columns = [[3, address, 4, 0, 0, 0, 0, b""] for address in range(5_700)]
+    sequence, time = [], [0, 1, 0, b""]
     payload[13] = [[0, station.boot, n, sequence, time, [], columns]]
     return station.close(payload)
 

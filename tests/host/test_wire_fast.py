@@ -22,7 +22,15 @@ USUAL = ("sdm120-hour", "em340-hour", "iem3155-hour", "two-meters", "absent-valu
 def plain(contents: Contents) -> Any:
     """Contents with everything converted that may be kept as bytes."""
     groups = tuple(
-        (one.meter, one.boot, one.n, one.quality, one.registers, one.absents, one.series())
+        (
+            one.meter,
+            one.boot,
+            one.n,
+            one.quality,
+            one.registers,
+            one.absents,
+            one.series(contents.first_sequence),
+        )
         for one in contents.groups
     )
     return contents._replace(groups=groups, health_item=contents.health)

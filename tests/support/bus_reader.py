@@ -2,7 +2,7 @@
 
 Usage: bus_reader.py rtu PTY | tcp PORT | rtu_over_tcp PORT, then PROFILE UNIT SNAPSHOTS TIMEOUT_MS
 HOLD_MS (another task holds the loop for so long, again and again). Prints `identity FUNCTION
-ADDRESS HEX`, `reading STATUS FLAGS PRESENT HEX` and `counters` with the seven numbers of the
+ADDRESS HEX`, `reading STATUS FLAGS PRESENT HEX` and `counters` with the six numbers of the
 health section.
 """
 

@@ -47,9 +47,7 @@ class FastStation:
         self.number += 1
         first = (self.number - 1) * READINGS + 1
         payload = dict(hour_of_readings())
-        group = list(payload[13][0])
-        group[3] = [first, *group[3][1:]]
-        payload |= {1: self.chain, 2: self.number, 6: first, 13: [group]}
+        payload |= {1: self.chain, 2: self.number, 6: first}
         payload.pop(3, None)
         if self.number == 1:
             payload[17] = {0: 0, 1: bytes(32)}

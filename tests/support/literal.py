@@ -6,8 +6,9 @@ import cbor2
 
 
 def values(bits: int, m: int, series: list[Any]) -> list[int]:
-    """The m integers modulo 2^bits of `first, base, width, packed, patches`."""
-    first, base, width, packed, patches = series
+    """The m integers modulo 2^bits of `first, base, width, packed`, patches if any."""
+    first, base, width, packed = series[:4]
+    patches = series[4] if len(series) > 4 else []
     stream = "".join(f"{byte:08b}" for byte in packed)
     residuals = {i: int(stream[(i - 1) * width : i * width] or "0", 2) for i in range(1, m)}
     residuals |= dict(zip(patches[::2], patches[1::2], strict=True))
@@ -26,11 +27,13 @@ def readings(payload: bytes) -> dict[int, Any]:
         times = values(64, n, time)
         rows: list[dict[tuple[int, ...], int]] = [{} for _ in range(n)]
         for column in columns:
-            present = [row for row in range(n) if row not in column[9]]
+            absent = column[9] if len(column) > 9 else []
+            present = [row for row in range(n) if row not in absent]
             numbers = values(16 * column[2], len(present), column[4:9])
             for row, number in zip(present, numbers, strict=True):
                 rows[row][tuple(column[:4])] = number
-        for row, one in enumerate(values(64, n, sequence)):
+        numbers = values(64, n, sequence) if sequence else range(content[6], content[6] + n)
+        for row, one in enumerate(numbers):
             unit = content[12][meter][2]
             found[one] = (boot, times[row], unit, *marks.get(row, (0, 0)), rows[row])
     return found

@@ -29,7 +29,7 @@ NOON_MS = 1790040000000
 
 def meter(unit=1, serial=b"\x00\x00\x00\x01", columns=(ENERGY, POWER)):
     """A meter epoch."""
-    return Meter("sdm120", b"p" * 32, unit, ((3, 0xFC00, serial),), (), columns)
+    return Meter("sdm120", b"p" * 16, unit, ((3, 0xFC00, serial),), (), columns)
 
 
 class Power:
@@ -108,7 +108,7 @@ class Station:
             self.clock,
             LostReadings(self.store),
         )
-        identity = Identity("0.1.0", b"c" * 16, self.provisioning_hash)
+        identity = Identity("0.1.0", b"c" * 8, self.provisioning_hash)
         self.sealer = Sealer(parts, identity, self.random, lambda: self.others, self.settings)
         self.sealer.recover(self.journal.mount())
         self.next_sequence = self.sealer.next_sequence
@@ -193,7 +193,11 @@ def sequences(payload):
     """Sequence numbers that a payload's groups hold, ascending."""
     found = []
     for group in payload[13]:
-        first, base, width, packed, patches = group[3]
+        if not group[3]:
+            found.extend(range(payload[6], payload[6] + payload[7]))
+            continue
+        first, base, width, packed = group[3][:4]
+        patches = group[3][4] if len(group[3]) > 4 else ()
         if width or packed or patches:
             found.extend(_unpacked(first, base, width, packed, patches, group[2]))
         else:

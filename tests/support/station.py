@@ -19,7 +19,7 @@ from support.host import NOW_UNIX_MS, trust_in
 from support.sealed import private_key, seal
 
 PROFILE = "eastron-sdm120"
-PROFILE_HASH = hashlib.sha256((profiles_dir() / f"{PROFILE}.json").read_bytes()).digest()
+PROFILE_HASH = hashlib.sha256((profiles_dir() / f"{PROFILE}.json").read_bytes()).digest()[:16]
 TOTALS = ProfileTotals.load(profiles_dir())
 ENERGY, POWER = [4, 0x48, 2, 0], [4, 0x0C, 2, 0]
 READINGS = 5
@@ -83,7 +83,7 @@ class Station:
             6: self.sequence,
             7: READINGS,
             9: "1.0.0",
-            10: b"k" * 16,
+            10: b"k" * 8,
             11: 1,
             12: [[PROFILE, PROFILE_HASH, 1, [[3, 0xFC00, b"\x01\x31\xf2\xa7"]], []]],
             13: [self.group()],
@@ -116,9 +116,8 @@ class Station:
             powers.append(f32(self.power_w))
             self.energy_kwh += self.power_w * INTERVAL_MS / 3_600_000 / 1000
         columns = [column(POWER, powers), column(ENERGY, energies)]
-        sequence = [self.sequence, 1, 0, b"", []]
-        time = [self.mono_ms // 100, INTERVAL_MS // 100, 0, b"", []]
-        return [0, self.boot, READINGS, sequence, time, [], columns]
+        time = [self.mono_ms // 100, INTERVAL_MS // 100, 0, b""]
+        return [0, self.boot, READINGS, [], time, [], columns]
 
     def close(self, payload: dict[int, Any]) -> bytes:
         """Seal a payload and make the next batch follow it."""
@@ -138,4 +137,5 @@ class Station:
 def column(register: list[int], values: list[int]) -> list[Any]:
     """A column as the device packs it."""
     first, base, width, packed, patches = encode_integers(values, 16 * register[2])
-    return [*register, first, base, width, bytes(packed), list(patches), []]
+    found = [*register, first, base, width, bytes(packed)]
+    return [*found, list(patches)] if patches else found

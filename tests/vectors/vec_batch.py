@@ -57,10 +57,22 @@ def column_wire(column, rows):
     values = [row[column] for row in rows if column in row]
     absent = [i for i, row in enumerate(rows) if column not in row]
     bits = 16 * column[2]
-    return [*column, *vec_columns.encode_integers(values, bits), absent]
+    return without_empty([*column, *vec_columns.encode_integers(values, bits), absent])
 
 
-def group_wire(boot, meter, members):
+def without_empty(members):
+    """Return the array without the empty arrays at its end."""
+    while members[-1] == []:
+        members = members[:-1]
+    return members
+
+
+def integers_wire(values):
+    """Return the wire array of sequence numbers or times."""
+    return without_empty(vec_columns.encode_integers(values, 64))
+
+
+def group_wire(boot, meter, members, alone):
     """Return the wire array of one group; members are (reading, columns of its meter)."""
     readings = [reading for reading, _ in members]
     rows = [column_values(reading, columns) for reading, columns in members]
@@ -69,8 +81,8 @@ def group_wire(boot, meter, members):
         meter,
         boot,
         len(readings),
-        vec_columns.encode_integers([r["sequence"] for r in readings], 64),
-        vec_columns.encode_integers([r["t_100ms"] for r in readings], 64),
+        [] if alone else integers_wire([r["sequence"] for r in readings]),
+        integers_wire([r["t_100ms"] for r in readings]),
         [
             [i, r["status"], r["flags"]]
             for i, r in enumerate(readings)
@@ -88,7 +100,8 @@ def groups_wire(contexts, readings):
         meter = context["meters"][reading["meter"]]
         key = context["boot"], meters.index(meter_wire(meter))
         groups.setdefault(key, []).append((reading, meter["columns"]))
-    return [group_wire(boot, meter, groups[boot, meter]) for boot, meter in sorted(groups)]
+    alone = len(groups) == 1
+    return [group_wire(boot, meter, groups[boot, meter], alone) for boot, meter in sorted(groups)]
 
 
 def payload_map(content):

@@ -45,7 +45,7 @@ def base_input():
             [0, 2, 4, 1, LAST_HASH, 61, 240, [EDGE], [EDGE]],
             [1, 351, 360, 2, b"", 351, 360, [], []],
         ],
-        health={0: 61_440, 3: [[4, 4, 0, 0, 0, 0, 0], [1, 1, 0, 0, 0, 0, 0]]},
+        health={0: 61_440, 3: [[4, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0]]},
         extra={21: [[bytes(8), 3, 50]]},
     )
 
@@ -72,10 +72,12 @@ def later_first_base():
 
 
 def put(payload, path, value):
-    """Return the payload with `value` at the path."""
+    """Return the payload with `value` at the path, behind the end of an array if need be."""
     target = payload
     for step in path[:-1]:
         target = target[step]
+    if isinstance(target, list) and path[-1] >= len(target):
+        target.extend([] for _ in range(path[-1] + 1 - len(target)))
     target[path[-1]] = value
     return payload
 
@@ -89,11 +91,12 @@ def cut(payload, path):
     return payload
 
 
-def longer(payload, path):
-    """Return the payload with one item more in the array at the path."""
+def longer(payload, path, full):
+    """Return the payload with more than `full` items, or one more, in the array at the path."""
     target = payload
     for step in path:
         target = target[step]
+    target.extend([] for _ in range(full - len(target)))
     target.append(0)
     return payload
 

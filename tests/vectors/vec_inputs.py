@@ -5,7 +5,7 @@ import struct
 
 CHAIN = "8f1d0c5aa2b34e6f9b7c1d2e3f405162"
 PREVIOUS = hashlib.sha256(b"some batch before").hexdigest()
-CONFIG = hashlib.sha256(b"some configuration file").digest()[:16].hex()
+CONFIG = hashlib.sha256(b"some configuration file").digest()[:8].hex()
 PROVISIONING = hashlib.sha256(b"some provisioning record").digest()
 
 
@@ -27,7 +27,7 @@ def meter(profile, unit, columns, serial=(), setup=()):
     """Return a meter of a context; columns are [function, address, count, order]."""
     return {
         "profile": profile,
-        "profile_hash_hex": hashlib.sha256(f"profile {profile}".encode()).hexdigest(),
+        "profile_hash_hex": hashlib.sha256(f"profile {profile}".encode()).digest()[:16].hex(),
         "unit": unit,
         "identity": [list(registers) for registers in serial],
         "setup": [list(registers) for registers in setup],

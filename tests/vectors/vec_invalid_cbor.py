@@ -63,7 +63,7 @@ def ends():
 
 def heads():
     """Yield heads that are longer than needed, and indefinite lengths."""
-    hash_16, meters = base()[10], encode(base()[12])
+    config_hash, meters = base()[10], encode(base()[12])
     for name, key, value in (
         ("version-2-bytes", 0, head(0, 1, 1)),
         ("number-3-bytes", 2, head(0, 7, 2)),
@@ -71,7 +71,7 @@ def heads():
         ("sealed-9-bytes", 5, head(0, 3_660_000, 8)),
         ("first-sequence-5-bytes", 6, head(0, 361, 4)),
         ("chain-length", 1, head(2, 16, 1) + CHAIN),
-        ("config-hash-length", 10, head(2, 16, 8) + hash_16),
+        ("config-hash-length", 10, head(2, 8, 8) + config_hash),
         ("firmware-length", 9, head(3, 5, 2) + b"0.1.0"),
         ("array-length", 12, head(4, 2, 1) + meters[1:]),
         ("health-length", 16, head(5, 0, 1)),

@@ -2,7 +2,7 @@
 
 import copy
 
-from vec_columns import encode_integers
+from vec_batch import integers_wire
 from vec_defects import GROUP_A, GROUP_B, GROUP_C, base, put
 
 # Positions inside a column.
@@ -99,14 +99,15 @@ def sequences():
         ("not-ascending", [367, 369, 368, 370]),
         ("far", [367, 368, 369, 2**64 - 1]),
     ):
-        value = encode_integers(numbers, 64)
+        value = integers_wire(numbers)
         yield f"sequence-{name}", "sequence-mismatch", put(base(), (13, GROUP_B, 3), value)
+    yield "sequence-left-out", "sequence-mismatch", put(base(), (13, GROUP_B, 3), [])
     payload = put(base(), (13,), [])
     yield "groups-none", "sequence-mismatch", payload
     payload = put(base(), (6,), 2**64 - 10)
     for group, start in zip(payload[13], (2**64 - 10, 2**64 - 4, 0), strict=True):
         numbers = [(start + i) % 2**64 for i in range(group[2])]
-        group[3] = encode_integers(numbers, 64)
+        group[3] = integers_wire(numbers)
     yield "first-sequence-wraps", "field-range", payload
 
 
@@ -121,7 +122,7 @@ def references():
         yield name, "meter-unknown", put(base(), (14, 1, 3), detail)
     payload = base()
     half = copy.deepcopy(payload[13][GROUP_C])
-    half[3] = [372, 0, 0, b"", []]
+    half[3] = [372, 0, 0, b""]
     payload[13].append(half)
     yield "groups-twice", "field-order", put(payload, (7,), 12)
     for name, first, last, a, b in (

@@ -29,7 +29,7 @@ NAMES = {
     16: "health",
 }
 
-# Every array of fixed length: name, path.
+# Every array of fixed members: name, path to one without those that may be left out.
 ARRAYS = [
     ("meter", (12, 0)),
     ("registers", (12, 0, 3, 0)),
@@ -37,7 +37,7 @@ ARRAYS = [
     ("sequence", (13, GROUP_A, 3)),
     ("time", (13, GROUP_A, 4)),
     ("quality", (13, GROUP_A, 5, 0)),
-    ("column", (13, GROUP_A, 6, 0)),
+    ("column", (13, GROUP_B, 6, 1)),
     ("anchor", (8, 0)),
     ("event", (14, 0)),
     ("event-detail", (14, 0, 3)),
@@ -46,6 +46,9 @@ ARRAYS = [
     ("health-meter", (16, 3, 0)),
     ("nonce", (21, 0)),
 ]
+
+# Members of the arrays that may leave some out.
+FULL = {"sequence": 5, "time": 5, "column": 10}
 
 # field-type: name, path, value.
 TYPES = [
@@ -59,7 +62,7 @@ TYPES = [
     ("anchor-uint", (8, 0), 1),
     ("anchor-time-negative", (8, 0, 2), -1),
     ("firmware-bytes", (9,), b"0.1.0"),
-    ("config-hash-text", (10,), "x" * 16),
+    ("config-hash-text", (10,), "x" * 8),
     ("meters-map", (12,), {}),
     ("meter-unit-negative", (12, 0, 2), -1),
     ("profile-bytes", (12, 0, 0), b"first-meter"),
@@ -98,11 +101,11 @@ RANGES = [
     ("firmware-empty", (9,), ""),
     ("firmware-33-bytes", (9,), "f" * 33),
     ("firmware-32-characters-34-bytes", (9,), "f" * 30 + "éé"),
-    ("config-hash-32-bytes", (10,), bytes(32)),
+    ("config-hash-16-bytes", (10,), bytes(16)),
     ("key-class-3", (11,), 3),
     ("profile-empty", (12, 0, 0), ""),
     ("profile-65-bytes", (12, 0, 0), "p" * 65),
-    ("profile-hash-16-bytes", (12, 0, 1), bytes(16)),
+    ("profile-hash-32-bytes", (12, 0, 1), bytes(32)),
     ("unit-256", (12, 0, 2), 256),
     ("identity-function-6", (12, 0, 3, 0, 0), 6),
     ("identity-address-65536", (12, 0, 3, 0, 1), 65_536),
@@ -118,6 +121,9 @@ RANGES = [
     ("column-count-5", (13, GROUP_A, 6, 0, 2), 5),
     ("column-order-4", (13, GROUP_A, 6, 0, 3), 4),
     ("column-width-65", (13, GROUP_A, 6, 0, 6), 65),
+    ("patches-empty", (13, GROUP_B, 6, 1, 8), []),
+    ("patches-empty-time", (13, GROUP_B, 4, 4), []),
+    ("absent-empty", (13, GROUP_B, 6, 1, 9), []),
     ("absent-index-n", (13, GROUP_A, 6, 0, 9), [2, 6]),
     ("absent-all", (13, GROUP_B, 6, 1, 9), [0, 1, 2, 3]),
     ("quality-index-n", (13, GROUP_A, 5, 1, 0), 6),
@@ -128,7 +134,7 @@ RANGES = [
     ("quality-flags-8", (13, GROUP_A, 5, 0, 2), 8),
     ("events-empty", (14,), []),
     ("event-cabinet-2", (14, 2, 3, 0), 2),
-    ("event-config-hash-15-bytes", (14, 2), [6, 3, 200, [bytes(15), bytes(16)]]),
+    ("event-config-hash-7-bytes", (14, 2), [6, 3, 200, [bytes(7), bytes(8)]]),
     ("lost-empty", (15,), []),
     ("lost-kind-2", (15, 0, 0), 2),
     ("lost-reason-0", (15, 0, 3), 0),
@@ -195,7 +201,7 @@ def shapes():
     """Yield arrays that are too short or too long, and what is no map."""
     for name, path in ARRAYS:
         yield f"{name}-too-short", "field-missing", cut(base(), (*path, -1))
-        yield f"{name}-too-long", "field-unexpected", longer(base(), path)
+        yield f"{name}-too-long", "field-unexpected", longer(base(), path, FULL.get(name, 0))
     yield "payload-array", "field-type", [1, bytes(16)]
     yield "payload-uint", "field-type", b"\x01"
     yield "payload-bytes", "field-type", b"\x41\x00"
@@ -207,7 +213,7 @@ def values():
         yield name, "field-type", put(base(), path, value)
     for name, path, value in RANGES:
         yield name, "field-range", put(base(), path, value)
-    meters = [[f"meter-{i}", bytes(32), i, [], []] for i in range(31)]
+    meters = [[f"meter-{i}", bytes(16), i, [], []] for i in range(31)]
     yield "meters-33", "field-range", put(base(), (12,), base()[12] + meters)
 
 

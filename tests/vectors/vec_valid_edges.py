@@ -136,7 +136,7 @@ def numbers():
             anchors=[[0, 0, 0, 1, 0]],
             key_class=0,
             firmware="0",
-            config_hash_hex="00" * 16,
+            config_hash_hex="00" * 8,
             chain_hex="00" * 16,
         ),
     )

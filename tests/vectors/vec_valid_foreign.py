@@ -3,6 +3,7 @@
 Their `input` is null: nothing has to reproduce them.
 """
 
+from vec_batch import without_empty
 from vec_columns import with_base
 from vec_defects import GROUP_A, GROUP_B, base, put, swapped
 
@@ -12,8 +13,8 @@ VALUES = [77, 80, 89, 104]
 
 def recoded(base_number, width):
     """Return the base whose plain column has another base and width."""
-    column = [4, 0x0048, 2, 0, *with_base(VALUES, 32, base_number, width), []]
-    return put(base(), PLAIN, column)
+    column = [4, 0x0048, 2, 0, *with_base(VALUES, 32, base_number, width)]
+    return put(base(), PLAIN, without_empty(column))
 
 
 def cases():
@@ -25,7 +26,7 @@ def cases():
     yield "column-base-wraps", "residuals wrap around the modulus", recoded(4, 4)
     yield "column-least-base", "base -2^31", recoded(-(2**31), 32)
     yield "column-zero-patched", "patch instead of bits at index 3", recoded(3, 3)
-    wide = put(base(), (13, GROUP_A, 3), with_base(list(range(361, 367)), 64, 0, 64))
+    wide = put(base(), (13, GROUP_A, 3), with_base(list(range(361, 367)), 64, 0, 64)[:4])
     yield "sequence-width-64", "the sequences in 64 bits each", wide
     yield "meters-other-order", "the epochs in another order", renumbered()
     yield "events-other-order", "events not in order of time", swapped(base(), (14,), 0, 2)

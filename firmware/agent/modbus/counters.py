@@ -34,9 +34,8 @@ class Counters:
             self.malformed += 1
 
     def as_list(self):
-        """[requests, ok, timeouts, crc_errors, malformed, exceptions, retries]"""
+        """[ok, timeouts, crc_errors, malformed, exceptions, retries]"""
         return [
-            self.requests,
             self.ok,
             self.timeouts,
             self.crc_errors,

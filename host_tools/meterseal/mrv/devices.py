@@ -123,7 +123,7 @@ def _trust(data: bytes, anchors: tuple[str, ...]) -> Trust:
 @lru_cache(maxsize=2)
 def _profiles(files: tuple[bytes, ...]) -> dict[bytes, Profile]:
     profiles = [build(data) for data in files]
-    return {one.sha256: one for one in profiles}
+    return {one.hash_16: one for one in profiles}
 
 
 @lru_cache(maxsize=2)

@@ -99,6 +99,11 @@ class Profile:
     sha256: bytes
 
     @property
+    def hash_16(self) -> bytes:
+        """What batches name the profile by: the first 16 bytes of the file's SHA-256."""
+        return self.sha256[:16]
+
+    @property
     def total(self) -> Register:
         """The one register that is worth sealing: the cumulative, not resettable energy."""
         return next(register for register in self.registers.values() if register.total)

@@ -104,7 +104,7 @@ class ProfileTotals:
         """Every profile file of the directories. Raises ProfileError for one that is defective."""
         paths = [path for directory in directories for path in sorted(directory.glob("*.json"))]
         profiles = [build(path.read_bytes()) for path in paths]
-        return cls({profile.sha256: profile for profile in profiles})
+        return cls({profile.hash_16: profile for profile in profiles})
 
     def of(self, meter: Meter) -> Total | None:
         """The total of a meter epoch; None if no file has the hash that the batch names."""

@@ -34,7 +34,7 @@ _WINDOW_BITS: Final = 57
 
 def decode_readings(contents: Contents) -> tuple[Group, ...]:
     """The readings of a payload that passed the schema; errors as in `decode_groups`."""
-    groups = tuple(decode_groups(contents.groups))
+    groups = tuple(decode_groups(contents.groups, contents.first_sequence))
     check_sequences(contents, groups)
     return groups
 
@@ -54,15 +54,15 @@ def check_sequences(contents: Contents, groups: Sequence[Group]) -> None:
         raise MalformedBatch("sequence-mismatch", text)
 
 
-def decode_groups(groups: Sequence[Packed]) -> list[Group]:
-    """The readings of groups that passed the schema, in the same order.
+def decode_groups(groups: Sequence[Packed], first_sequence: int) -> list[Group]:
+    """The readings of groups of one batch that passed the schema, in the same order.
 
     Raises MalformedBatch `column-range`, `column-length`, `column-padding`, `column-patch`,
     `field-order` (patches), `sequence-mismatch` (not ascending).
     """
     by_length: dict[int, list[Series]] = {}
     for group in groups:
-        by_length.setdefault(group.n, []).extend(group.series())
+        by_length.setdefault(group.n, []).extend(group.series(first_sequence))
     rows = {n: iter(unpack(series, n)) for n, series in by_length.items()}
     return [_group(group, rows[group.n]) for group in groups]
 

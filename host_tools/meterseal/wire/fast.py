@@ -23,7 +23,10 @@ _METERS: Final = 3
 _MAX_KEPT: Final = 10_000
 
 _ALL_PRESENT: Final[list[int]] = []
-_TWO_EMPTY: Final = b"\x80\x80"
+_EMPTY: Final = 0x80
+# Heads of the arrays that end with patches and with absent indices.
+_PATCHED, _GAPPY = 0x89, 0x8A
+_PATCHED_TIMES: Final = 0x85
 _HEALTH_HEAD: Final = 0xA0 + forms.HEALTH_KEYS
 _LENGTHS: Final = forms.LENGTHS
 _BATCHES_0_AND_1: Final = (b"\x00", b"\x01")
@@ -74,7 +77,7 @@ class PayloadReader:
                 raise _Unusual
             at = anchors.end()
         static, at = self._static(heads[1], data, at)
-        groups, at = _groups(data, at)
+        groups, at = _groups(data, at, heads[6])
         health, rare = _tail(data, at, data[0] - (0xAD if anchors is None else 0xAE))
         payload = FastPayload(heads, anchors, static, groups, health, rare)
         if not _stands_alone(heads, anchors, static[_METERS], groups, rare):
@@ -133,7 +136,7 @@ def _count(head: int) -> int:
     return head - 0x80
 
 
-def _groups(data: bytes, at: int) -> tuple[list[FastGroup], int]:
+def _groups(data: bytes, at: int, first_sequence: bytes) -> tuple[list[FastGroup], int]:
     """Key 13."""
     if data[at] != _GROUPS_KEY:
         raise _Unusual
@@ -141,12 +144,12 @@ def _groups(data: bytes, at: int) -> tuple[list[FastGroup], int]:
     count = _count(data[at + 1])
     at += 2
     for _ in range(count):
-        group, at = _group(data, at)
+        group, at = _group(data, at, first_sequence)
         groups.append(group)
     return groups, at
 
 
-def _group(data: bytes, at: int) -> tuple[FastGroup, int]:
+def _group(data: bytes, at: int, first_sequence: bytes) -> tuple[FastGroup, int]:
     found = forms.group(data, at)
     if found is None:
         raise _Unusual
@@ -154,18 +157,21 @@ def _group(data: bytes, at: int) -> tuple[FastGroup, int]:
     n = forms.uint(n_item)
     if not 1 <= n <= 1024:
         raise _Unusual
+    first_at = found.start(forms.TIME_FIRST)
     at = found.end() + (_LENGTHS.get(head) or forms.length(head))
     patches = None
+    if data[first_at - 1] == _PATCHED_TIMES:
+        patches = _some_uints(data, at)
+        at = patches.end()
     quality: list[list[int]] = []
-    if data.startswith(_TWO_EMPTY, at):  # no patches, all readings right
-        at += 2
+    if data[at] == _EMPTY:  # all readings right
+        at += 1
     else:
-        patches = _uints(data, at)
-        item, at = cbor.decode_item(data, patches.end(), _QUALITY_DEPTH)
+        item, at = cbor.decode_item(data, at, _QUALITY_DEPTH)
         quality = records.check_quality(item, n)
-    packed: list[FastSeries] = [(b"", found.start(forms.TIME_FIRST), patches, _ALL_PRESENT)]
+    packed: list[FastSeries] = [(b"", first_at, patches, _ALL_PRESENT)]
     at = _columns(data, at, n, packed)
-    return FastGroup(data, found, n, quality, packed), at
+    return FastGroup(data, found, first_sequence, n, quality, packed), at
 
 
 def _columns(data: bytes, at: int, n: int, packed: list[FastSeries]) -> int:
@@ -181,17 +187,17 @@ def _columns(data: bytes, at: int, n: int, packed: list[FastSeries]) -> int:
         if register[:-1] <= last:  # encodings of unsigned integers ascend as the integers do
             raise _Unusual
         last = register[:-1]
-        first_at = at + 1 + len(register)
+        form, first_at = data[at], at + 1 + len(register)
         at = found.end() + (_LENGTHS.get(head) or forms.length(head))
         patches, absent = None, _ALL_PRESENT
-        if data.startswith(_TWO_EMPTY, at):
-            at += 2
-        else:
+        if form == _PATCHED:
+            patches = _some_uints(data, at)
+            at = patches.end()
+        elif form == _GAPPY:
             patches = _uints(data, at)
-            missing = _uints(data, patches.end())
+            missing = _some_uints(data, patches.end())
+            absent = records.check_absent(forms.uint_list(missing.groups()), n)
             at = missing.end()
-            if missing.re.groups:
-                absent = records.check_absent(forms.uint_list(missing.groups()), n)
         packed.append((register, first_at, patches, absent))
     return at
 
@@ -202,6 +208,13 @@ def _uints(data: bytes, at: int) -> Found:
     if found is None:
         raise _Unusual
     return found
+
+
+def _some_uints(data: bytes, at: int) -> Found:
+    """The same, of at least one."""
+    if data[at] == _EMPTY:
+        raise _Unusual
+    return _uints(data, at)
 
 
 def _tail(data: bytes, at: int, pairs: int) -> tuple[bytes, dict[int, Any]]:

@@ -90,7 +90,7 @@ def _sequences(groups: list[FastGroup], n: int) -> U64Array:
     """Evenly spaced and ascending, shape (groups, n), read-only."""
     steps = []
     for group in groups:
-        first, step = forms.uint_list(group.found.group(4, 5))
+        first, step = group.sequence
         if (step == 0) != (n == 1) or first + step * (n - 1) > U64_MAX:
             raise Doubtful
         steps.append((first, step))

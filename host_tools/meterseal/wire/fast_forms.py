@@ -41,24 +41,24 @@ anchors: Final = {
     count: _pattern(rb"\x08\x%02x" % (0x80 + count) + _ANCHOR * count).match
     for count in range(1, 5)
 }
-# A group whose sequence numbers are evenly spaced, up to the packed bytes of its times.
+# A group whose sequence numbers are evenly spaced or left out, up to its packed times.
 group: Final = _pattern(
-    rb"\x87(<U>)(<U>)(<U>)\x85(<U>)(<U>)\x00\x40\x80\x85(<U>)<I><W>(<B>)"
+    rb"\x87(<U>)(<U>)(<U>)(?:\x80|\x84(<U>)(<U>)\x00\x40)[\x84\x85](<U>)<I><W>(<B>)"
 ).match
 TIME_FIRST: Final = 6
 # A column up to its packed bytes: register (function, address, count, order), head of the bytes.
-column: Final = _pattern(rb"\x8a([\x03\x04]<A>[\x01-\x04][\x00-\x03])<U><I><W>(<B>)").match
+column: Final = _pattern(rb"[\x88-\x8a]([\x03\x04]<A>[\x01-\x04][\x00-\x03])<U><I><W>(<B>)").match
 register: Final = _pattern(rb"(.)(<A>)(.)(.)").fullmatch
 # Packed integers from `first` on, up to the packed bytes.
 _numbers: Final = _pattern(rb"(<U>)(<I>)(<W>)(<B>)").match
 # First byte of an array -> pattern of so many unsigned integers.
 uints: Final = {0x80 + count: _pattern(b"." + b"(<U>)" * count).match for count in range(24)}
 
-HEALTH_KEYS: Final = 9
-_BUS_COUNTERS: Final = b"|".join(rb"\x%02x(?:\x87<U>{7}){%d}" % (0x80 + n, n) for n in range(9))
+HEALTH_KEYS: Final = 8
+_BUS_COUNTERS: Final = b"|".join(rb"\x%02x(?:\x86<U>{6}){%d}" % (0x80 + n, n) for n in range(9))
 health: Final = _pattern(
-    rb"\x10[\xa0-\xa9](\x00<U>)?(\x01<U>)?(\x02<U>)?(\x03(?:%b))?"
-    rb"(\x04<I>)?(\x05<U>)?(\x06<U>)?(\x07<U>)?(\x08<U>)?" % _BUS_COUNTERS
+    rb"\x10[\xa0-\xa8](\x00<U>)?(\x01<U>)?(\x02<U>)?(\x03(?:%b))?"
+    rb"(\x04<I>)?(\x05<U>)?(\x06<U>)?(\x07<U>)?" % _BUS_COUNTERS
 ).match
 
 # Head of a byte string, as far as it is short -> length of the string.

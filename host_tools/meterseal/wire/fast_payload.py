@@ -19,10 +19,14 @@ FastSeries = tuple[bytes, int, Found | None, list[int]]
 
 
 class FastGroup(NamedTuple):
-    """A group that was found in the payload `data`; times are the first of its series."""
+    """A group that was found in the payload `data`; times are the first of its series.
+
+    `first_sequence`: the batch's, encoded.
+    """
 
     data: bytes
     found: Found
+    first_sequence: bytes
     n: int
     quality: list[list[int]]
     packed: list[FastSeries]
@@ -47,9 +51,22 @@ class FastGroup(NamedTuple):
         """Of each column the readings without a value."""
         return [absent for _, _, _, absent in self.packed[1:]]
 
-    def series(self) -> list[Series]:
+    @property
+    def numbered(self) -> bool:
+        """Whether it states its sequence numbers."""
+        return self.found[4] is not None
+
+    @property
+    def sequence(self) -> tuple[int, int]:
+        """The first sequence number, and the step to the next."""
+        first, step = self.found.group(4, 5)
+        if first is None:
+            return forms.uint(self.first_sequence), 1 if self.n > 1 else 0
+        return forms.uint(first), forms.uint(step)
+
+    def series(self, first_sequence: int) -> list[Series]:
         """Sequence numbers, times, then the columns."""
-        first, step = forms.uint_list(self.found.group(4, 5))
+        first, step = self.sequence
         found: list[Series] = [(64, self.n, first, step, 0, b"", [])]
         for item, at, patches, absent in self.packed:
             bits = register_of(item)[2] << 4 if item else 64
@@ -85,8 +102,11 @@ class FastPayload:
         """Whether it is clear at sight that one group has just the sequence numbers stated."""
         if len(self.groups) != 1:
             return False
-        n_item, first, step = self.groups[0].found.group(3, 4, 5)
-        return (first, n_item) == self._parts[0].group(6, 7) and step == b"\x01"
+        group = self.groups[0]
+        n_item, first, step = group.found.group(3, 4, 5)
+        return (first or group.first_sequence, n_item) == self._parts[0].group(6, 7) and (
+            first is None or step == b"\x01"
+        )
 
     @property
     def contents(self) -> Contents:

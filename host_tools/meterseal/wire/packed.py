@@ -36,8 +36,12 @@ class Packed(Protocol):
     def absents(self) -> list[list[int]]:
         """Of each column the readings without a value."""
 
-    def series(self) -> list[Series]:
-        """Sequence numbers, times, then the columns."""
+    @property
+    def numbered(self) -> bool:
+        """Whether it states its sequence numbers: a group that is alone has all of the batch."""
+
+    def series(self, first_sequence: int) -> list[Series]:
+        """Sequence numbers, times, then the columns; `first_sequence`: of the batch."""
 
 
 class Payload(Protocol):
@@ -57,19 +61,32 @@ class PackedGroup(NamedTuple):
     quality: list[list[int]]
     registers: list[tuple[int, ...]]
     absents: list[list[int]]
+    numbered: bool
     numbers: list[Series]
 
-    def series(self) -> list[Series]:
+    def series(self, first_sequence: int) -> list[Series]:
         """Sequence numbers, times, then the columns."""
-        return self.numbers
+        return self.numbers if self.numbered else [run(first_sequence, self.n), *self.numbers]
+
+
+def run(first: int, n: int) -> Series:
+    """n sequence numbers without a gap."""
+    return (64, n, first, 1 if n > 1 else 0, 0, b"", [])
 
 
 def pack_group(group: list[Any]) -> PackedGroup:
     """A group from the CBOR item, which passed the schema."""
     meter, boot, n, sequence, time, quality, columns = group
-    numbers: list[Series] = [(64, n, *sequence), (64, n, *time)]
+    numbers: list[Series] = [(64, n, *one) for one in (sequence, time) if one]
     numbers += [(column[2] << 4, n - len(column[9]), *column[4:9]) for column in columns]
     registers = [tuple(column[:4]) for column in columns]
     return PackedGroup(
-        meter, boot, n, quality, registers, [column[9] for column in columns], numbers
+        meter,
+        boot,
+        n,
+        quality,
+        registers,
+        [column[9] for column in columns],
+        bool(sequence),
+        numbers,
     )

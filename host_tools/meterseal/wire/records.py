@@ -16,7 +16,7 @@ _REGISTERS: Final = Shape("registers", uint("function", 3, 4), uint("address", 0
 _METER: Final = Shape(
     "meter",
     tstr("profile", 1, 64),
-    bstr("profile_hash", 32, 32),
+    bstr("profile_hash", 16, 16),
     uint("unit", 0, 255),
     array("identity"),
     array("setup"),
@@ -29,6 +29,7 @@ _INTEGERS: Final = (
     array("patches"),
 )
 _SERIES: Final = Shape("integers", *_INTEGERS)
+_OPTIONAL: Final = {"integers": 1, "column": 2}
 _COLUMN: Final = Shape(
     "column",
     uint("function", 3, 4),
@@ -64,7 +65,7 @@ _EVENT_DETAILS: Final = {
     3: Shape("meter_lost", uint("meter")),
     4: Shape("meter_found", uint("meter")),
     5: Shape("meter_changed", uint("meter_before"), uint("meter_after")),
-    6: Shape("config_changed", bstr("old", 16, 16), bstr("new", 16, 16)),
+    6: Shape("config_changed", bstr("old", 8, 8), bstr("new", 8, 8)),
     7: Shape("firmware_changed", tstr("old"), tstr("new")),
     8: Shape("cabinet", uint("open", 0, 1)),
     9: Shape("task_restarted", tstr("task"), tstr("reason")),
@@ -126,19 +127,34 @@ def group(item: Any) -> PackedGroup:
     """Section 4.2, still packed."""
     packed = _GROUP.check(item)
     _, _, n, sequence, time, quality, columns = packed
-    for series in (sequence, time):
-        check_ascending = _SERIES.check(series)[4]
-        if check_ascending:
-            check_uints(check_ascending, "patches")
+    packed[3] = sequence and _series(sequence)
+    packed[4] = _series(time)
     if quality:
         check_quality(quality, n)
     last: list[int] = []
-    for one in columns:
+    packed[6] = [_padded(one, _COLUMN) for one in columns]
+    for one in packed[6]:
         key = _column(one, n)
         if key <= last:
             refuse("field-order", "columns", "ascending function, address, count", str(key))
         last = key
     return pack_group(packed)
+
+
+def _series(item: Any) -> list[Any]:
+    series = _SERIES.check(_padded(item, _SERIES))
+    check_uints(series[4], "patches")
+    return series
+
+
+def _padded(item: Any, shape: Shape) -> Any:
+    """With the empty arrays at the end that an encoder leaves out."""
+    if type(item) is not list:
+        return item
+    missing, optional = len(shape.fields) - len(item), _OPTIONAL[shape.name]
+    if 0 <= missing < optional and item[-1] == []:
+        refuse("field-range", shape.name, "no empty array at the end", "one")
+    return item + [[]] * missing if missing <= optional else item
 
 
 def check_uints(items: Any, where: str) -> list[int]:

@@ -36,7 +36,7 @@ _PLAIN: Final[dict[int, Field]] = {
     6: uint("first_sequence"),
     7: uint("count", 0, 1024),
     9: tstr("firmware", 1, 32),
-    10: bstr("config_hash", 16, 16),
+    10: bstr("config_hash", 8, 8),
     11: uint("key_class", 0, 2),
     19: bstr("receipt", 1, 1024),
     20: bstr("rollover", 1, 1024),
@@ -60,7 +60,7 @@ _BUS_COUNTERS: Final = Shape(
     "bus counters",
     *map(
         uint,
-        ("requests", "ok", "timeouts", "crc_errors", "malformed", "exceptions", "retries"),
+        ("ok", "timeouts", "crc_errors", "malformed", "exceptions", "retries"),
     ),
 )
 _HEALTH: Final[dict[int, Field]] = {
@@ -71,8 +71,7 @@ _HEALTH: Final[dict[int, Field]] = {
     4: sint("RSSI"),
     5: uint("sectors erased"),
     6: uint("bad sectors"),
-    7: uint("uptime"),
-    8: uint("batches waiting"),
+    7: uint("batches waiting"),
 }
 _GENESIS: Final[dict[int, Field]] = {
     0: uint("reason", 0, 3),
@@ -219,6 +218,8 @@ def _check_groups(contents: Contents) -> None:
             refuse("field-order", "groups", "ascending boot and meter", str(place))
         last = place
         total += group.n
+        if not group.numbered and len(contents.groups) > 1:
+            refuse("sequence-mismatch", "groups", "sequence numbers in each of several", "none")
     if total != contents.count:
         refuse("sequence-mismatch", "groups", f"{contents.count} readings", str(total))
 
