@@ -440,6 +440,13 @@ def test_the_verifier_opens_batches_without_judging_them() -> None:
     sealed = verifier.authenticate(raw)
     assert isinstance(sealed, SealedBatch)
     assert sealed.contents.meters[0].profile == PROFILE
+    checked = list(verifier.check_each([raw, raw[:-1] + bytes([raw[-1] ^ 1]), b""]))
+    assert [getattr(one, "code", None) for one in checked] == [
+        None,
+        "signature-invalid",
+        "batch-truncated",
+    ]
+    assert checked[0].digest == sealed.hash
     assert [type(one) for one in verifier.authenticate_each([raw, b"", raw])] == [
         SealedBatch,
         type(next(iter(verifier.authenticate_each([b""])))),

@@ -35,7 +35,7 @@ _SHIFT: Final = (64 - 8 * (_LENGTH - 1)).astype(np.uint64)
 
 
 # So many groups of one length are decoded at once: what they need fits into the caches.
-_BLOCK: Final = 16
+_BLOCK: Final = 32
 
 
 class Doubtful(Exception):
