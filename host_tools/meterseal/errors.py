@@ -66,3 +66,7 @@ class TrustError(VerificationError):
 
 class MethodologyError(Error):
     """An input of the carbon calculation is missing, out of range or contradictory."""
+
+
+class RegistryError(Error):
+    """An entry that the registry cannot take, or entries that were altered."""

@@ -6,7 +6,7 @@ state of each chain: the linked batch with the highest number (0: none), the hig
 whether batches wait for others before them, whether two contents for one number were seen. All of
 it can be computed anew from `batches`. `equivocations` names every second content for a number;
 the bytes of both are in `batches`. `quarantine` holds bytes that did not verify: they claim no
-number.
+number. `registry_entries` is the registry's own (registry/table.py).
 """
 
 from sqlalchemy import (
@@ -22,7 +22,10 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from meterseal.registry.table import REGISTRY_ENTRIES
+
 METADATA = MetaData()
+REGISTRY_ENTRIES.to_metadata(METADATA)
 _Id = BigInteger().with_variant(Integer, "sqlite")
 """SQLite numbers INTEGER PRIMARY KEY alone by itself; its integers have 64 bits anyway."""
 

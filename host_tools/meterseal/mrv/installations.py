@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from meterseal.errors import TrustError
-from meterseal.mrv.countersigned import countersigned
 from meterseal.trust import unix_ms
+from meterseal.trust_countersigned import countersigned
 from meterseal.trust_json import parse
 
 FOREVER_MS: Final = 1 << 62

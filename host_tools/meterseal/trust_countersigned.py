@@ -23,12 +23,14 @@ def entry_message(entry: dict[str, Any]) -> bytes:
 
 
 def countersigned(
-    entries: list[dict[str, Any]], second_anchors: Collection[str]
+    entries: list[dict[str, Any]],
+    second_anchors: Collection[str],
+    operators: Collection[str] = (),
 ) -> tuple[set[int], set[str]]:
     """Numbers of countersigned entries, and fingerprints of the keys that countersigned.
 
-    With `second_anchors` only those keys count. Raises TrustError `trust-entry` for a
-    countersignature that does not verify or names another content.
+    With `second_anchors` only those keys count, those of `operators` never. Raises
+    TrustError `trust-entry` for a countersignature that does not verify or names another content.
     """
     numbers: set[int] = set()
     roles: set[str] = set()
@@ -41,8 +43,8 @@ def countersigned(
                 "trust-entry",
                 f"entry {entry['n']}: expected the hash of entry {target['n']}, found another",
             )
-        for signer in _signers(entry):
-            if not second_anchors or signer in second_anchors:
+        for signer in second_signers(entry, target):
+            if signer not in operators and (not second_anchors or signer in second_anchors):
                 numbers.add(target["n"])
                 roles.add(signer)
     return numbers, roles
@@ -57,13 +59,17 @@ def _target(entry: dict[str, Any], count: int) -> int:
     return number
 
 
-def _signers(entry: dict[str, Any]) -> list[str]:
-    """Fingerprints of second-role keys whose signature verifies; none of them the operator's."""
-    operators, seconds = set(), []
+def second_signers(entry: dict[str, Any], target: dict[str, Any]) -> list[str]:
+    """Fingerprints of second-role keys that signed a countersignature; none that signed otherwise.
+
+    Raises TrustError `trust-entry` for a signature that does not verify.
+    """
+    seconds = []
+    others = {fingerprint(_key(one)) for one in target.get("signatures", ())}
     message = entry_message(entry)
     for one in entry.get("signatures", ()):
-        public_key, signature = bytes.fromhex(one["public_key"]), bytes.fromhex(one["signature"])
-        if not message_verifies(public_key, message, signature):
+        public_key = _key(one)
+        if not message_verifies(public_key, message, bytes.fromhex(one["signature"])):
             raise TrustError(
                 "trust-entry",
                 f"entry {entry['n']}: expected signatures that verify, found one of the "
@@ -72,5 +78,9 @@ def _signers(entry: dict[str, Any]) -> list[str]:
         if one["role"] == SECOND:
             seconds.append(fingerprint(public_key))
         else:
-            operators.add(fingerprint(public_key))
-    return [one for one in seconds if one not in operators]
+            others.add(fingerprint(public_key))
+    return [one for one in seconds if one not in others]
+
+
+def _key(signature: dict[str, Any]) -> bytes:
+    return bytes.fromhex(signature["public_key"])
