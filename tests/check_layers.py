@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # From the bottom to the top; a name stands for itself and everything below it.
 DEVICE_LAYERS: list[set[str]] = [
+    {"agent.constant"},
     {"agent.errors", "agent.log"},
     {
         "agent.cbor",

@@ -14,6 +14,7 @@ from .boots import Boots
 from .cabinet import Cabinet
 from .changes import Changes
 from .clock import Clock, Floor
+from .constant import const
 from .errors import ConfigError
 from .journal import Journal
 from .keystore import Keystore
@@ -33,18 +34,18 @@ from .uplink.task import Uplink
 from .version import BUILD_UNIX_S, VERSION
 
 PROVISIONING = "provisioning"
-_MAX_BATCH_LEN = 12288
-_HEALTH = 16
-_RECEIPT = 19
-_METER_DEADLINE_MS = 120000
-_NETWORK_DEADLINE_MS = 60000
-_NETWORK_LIMIT = 100  # failures in a row; with the pauses more than eight hours
-_NETWORK_PAUSE_MS = 300000
-_LOOK_UP_MS = 15000  # what a resolver may take
-_IDLE_STEP_MS = 100
-_MOST_WAIT_MS = 60000
-_NTP_TIMEOUT_MS = 3000
-_SEAL_DEADLINE_MS = 30000
+_MAX_BATCH_LEN = const(12288)
+_HEALTH = const(16)
+_RECEIPT = const(19)
+_METER_DEADLINE_MS = const(120000)
+_NETWORK_DEADLINE_MS = const(60000)
+_NETWORK_LIMIT = const(100)  # failures in a row; with the pauses more than eight hours
+_NETWORK_PAUSE_MS = const(300000)
+_LOOK_UP_MS = const(15000)  # what a resolver may take
+_IDLE_STEP_MS = const(100)
+_MOST_WAIT_MS = const(60000)
+_NTP_TIMEOUT_MS = const(3000)
+_SEAL_DEADLINE_MS = const(30000)
 
 
 class App:

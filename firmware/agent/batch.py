@@ -7,13 +7,14 @@ and are grouped by boot and meter epoch.
 
 from agent import cbor
 from agent.batch_groups import append_groups, group_rows
+from agent.constant import const
 from agent.errors import BatchError
 
 FORMAT_VERSION = 1
 MAX_READINGS = 1024
 MAX_BATCH_LEN = 65535
-_ENVELOPE_LEN = 90  # tag, array, protected header, empty map, heads and signature
-_MAX_METERS = 32
+_ENVELOPE_LEN = const(90)  # tag, array, protected header, empty map, heads and signature
+_MAX_METERS = const(32)
 
 CHAIN = 1
 NUMBER = 2

@@ -7,10 +7,11 @@ one of them is held as integers.
 
 from agent import cbor
 from agent.columns import encode_column, register_value, wire_integers
+from agent.constant import const
 from agent.errors import BatchError
 from agent.reading import MAX_COLUMNS, words_len
 
-_COUNTER_BITS = 64  # modulus of `sequence` and `time`
+_COUNTER_BITS = const(64)  # modulus of `sequence` and `time`
 _NOWHERE = (MAX_COLUMNS, 0, 0)  # a bit that `present` never has
 
 

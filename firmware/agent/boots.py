@@ -7,15 +7,17 @@ reading. Must never hand out the same boot number twice: the number is durable b
 
 import struct
 
+from agent.constant import const
+
 EVENT_BOOT, EVENT_RESET = 1, 10
 
 UNKNOWN, POWER_ON, EXTERNAL, WATCHDOG, SOFTWARE, BROWN_OUT, DEEP_SLEEP = 0, 1, 2, 3, 4, 5, 6
 
-_NAME = "boots"
-_RESET = "reset_reason"
-_LAYOUT = ">III"
-_LOOP = 3  # so many boots in a row without a reading are a loop
-_PAUSE_MAX_S = 900
+_NAME = const("boots")
+_RESET = const("reset_reason")
+_LAYOUT = const(">III")
+_LOOP = const(3)  # so many boots in a row without a reading are a loop
+_PAUSE_MAX_S = const(900)
 
 
 class Boots:

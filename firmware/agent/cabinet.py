@@ -4,10 +4,12 @@
 door writes little; the first state of a boot is always told. Must never keep the loop busy.
 """
 
+from agent.constant import const
+
 CABINET = 8  # event kind, WIRE_FORMAT.md section 6
 
-_LOOK_MS = 250
-_STEADY = 4  # looks
+_LOOK_MS = const(250)
+_STEADY = const(4)  # looks
 
 
 class Cabinet:

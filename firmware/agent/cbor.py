@@ -6,12 +6,14 @@ TypeError. `Raw` passes bytes through that are CBOR already; `read_uint` reads b
 written here, nothing more.
 """
 
-_UINT = 0x00
-_NEGATIVE = 0x20
-_BYTES = 0x40
-_TEXT = 0x60
-_ARRAY = 0x80
-_MAP = 0xA0
+from agent.constant import const
+
+_UINT = const(0x00)
+_NEGATIVE = const(0x20)
+_BYTES = const(0x40)
+_TEXT = const(0x60)
+_ARRAY = const(0x80)
+_MAP = const(0xA0)
 MAX_DEPTH = 8
 
 

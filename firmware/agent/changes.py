@@ -4,10 +4,12 @@ Kept in the state store, told in the events of the first reading (WIRE_FORMAT.md
 and 7). Must never forget a change before the journal holds it.
 """
 
+from agent.constant import const
+
 CONFIG_CHANGED, FIRMWARE_CHANGED = 6, 7
 
-_NAME = "software"
-_HASH_LEN = 8
+_NAME = const("software")
+_HASH_LEN = const(8)
 
 
 class Changes:

@@ -6,6 +6,7 @@ that knows the two epochs (1970 on a PC, 2000 on ESP32). Must never let an unaut
 raise the persistent floor, and never accept a time below it or beyond the horizon.
 """
 
+from .constant import const
 from .errors import ClockError
 
 RTC, BATTERY_RTC, NTP, NTP_CONFIRMED, COLLECTOR, OPERATOR = 1, 2, 3, 4, 5, 6
@@ -13,10 +14,10 @@ _RANK = {0: 0, NTP: 1, RTC: 2, BATTERY_RTC: 3, NTP_CONFIRMED: 4, OPERATOR: 5, CO
 
 _AUTHENTICATED = (NTP_CONFIRMED, COLLECTOR, OPERATOR)
 
-_EPOCH_2000_S = 946684800
+_EPOCH_2000_S = const(946684800)
 _HORIZON_MS = 20 * 366 * 86400 * 1000  # a clock 20 years past the firmware's build is wrong
-_DRIFT_PPM = 100  # crystal of a board, over its range of temperature
-_STEP_MS = 2000  # a smaller correction is no event
+_DRIFT_PPM = const(100)  # crystal of a board, over its range of temperature
+_STEP_MS = const(2000)  # a smaller correction is no event
 
 
 def epoch_s(gmtime):

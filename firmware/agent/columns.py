@@ -7,8 +7,9 @@ It must never depend on dictionary order or floats.
 """
 
 from agent import cbor
+from agent.constant import const
 
-_MAX_OUTSIDE = 8  # differences that a window may leave out, section 4.3
+_MAX_OUTSIDE = const(8)  # differences that a window may leave out, section 4.3
 _INDEX_SPAN = (
     1024  # readings in a batch are fewer, so one integer holds a difference and its index
 )

@@ -8,9 +8,10 @@ import binascii
 import hashlib
 
 from . import log
+from .constant import const
 
-_MOST_BYTES = 6144  # what the state store reads back; every profile fits
-_NAME_LEN = 12
+_MOST_BYTES = const(6144)  # what the state store reads back; every profile fits
+_NAME_LEN = const(12)
 
 
 def blob_name(name):

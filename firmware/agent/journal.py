@@ -11,6 +11,7 @@ the bytes where a power cut (or kill -9, for a file) leaves them before `writebl
 One writer, no threads. Erasing may take 400 ms: call `idle()` while the bus is quiet.
 """
 
+from agent.constant import const
 from agent.errors import JournalAckError, JournalFull
 from agent.journal_batches import BatchWriter
 from agent.journal_find import BatchReader
@@ -24,8 +25,8 @@ from agent.journal_state import State
 
 __all__ = ("ANCHOR", "CONTEXT", "EVENT", "READING", "Journal", "Lost", "Recovery")
 
-_RECORDS = 1
-_BATCHES = 2
+_RECORDS = const(1)
+_BATCHES = const(2)
 
 
 def record_sectors(sectors):

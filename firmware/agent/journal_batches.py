@@ -10,6 +10,7 @@ is neither acknowledged nor stated as lost.
 import struct
 from binascii import crc32
 
+from agent.constant import const
 from agent.errors import JournalError, JournalFull
 from agent.journal_elide import checksum, cuts, left_out, places, stored
 from agent.journal_flash import SECTOR
@@ -26,7 +27,7 @@ from agent.journal_record import (
 from agent.journal_state import BATCH_LEN, Batch, pack_batch
 
 MAX_BATCH_LEN = 65535
-_MIN_PART = 32  # a smaller rest of a sector is not worth a DATA record
+_MIN_PART = const(32)  # a smaller rest of a sector is not worth a DATA record
 
 
 class BatchWriter:

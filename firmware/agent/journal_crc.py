@@ -5,7 +5,9 @@ of nibbles takes 16 entries instead of 256, which suits a heap of 100 KiB. It mu
 `binascii.crc_hqx` of CPython gives.
 """
 
-_POLYNOMIAL = 0x1021
+from agent.constant import const
+
+_POLYNOMIAL = const(0x1021)
 
 
 def _entry(value):

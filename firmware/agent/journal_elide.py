@@ -8,7 +8,9 @@ put together with the wrong hash is found out like any other damage.
 
 from binascii import crc32
 
-_WITHIN = 254  # both places fit a byte each; 0 means: not left out
+from agent.constant import const
+
+_WITHIN = const(254)  # both places fit a byte each; 0 means: not left out
 
 
 def places(data, chain, before):

@@ -9,10 +9,11 @@ zeros, which no record accepts. This module must never erase unless told which s
 
 from binascii import crc32
 
+from agent.constant import const
 from agent.errors import JournalError, SectorFault
 
 SECTOR = 4096
-_CHUNK = 256
+_CHUNK = const(256)
 
 
 class Flash:

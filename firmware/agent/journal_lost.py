@@ -9,6 +9,8 @@ read from here before it was sealed, no more. This list must never shrink for an
 import struct
 from collections import namedtuple
 
+from agent.constant import const
+
 REASON_FULL = 1
 REASON_UNREADABLE = 2
 
@@ -16,8 +18,8 @@ REASON_UNREADABLE = 2
 Lost = namedtuple("Lost", "first last reason last_hash first_sequence last_sequence")
 
 LIMIT = 8
-_RESERVED = 3  # places that unreadable batches leave to what is overwritten
-_FIXED = ">BIIIIIB"
+_RESERVED = const(3)  # places that unreadable batches leave to what is overwritten
+_FIXED = const(">BIIIIIB")
 
 
 class LostList:

@@ -11,6 +11,7 @@ a torn write. Damage is skipped to the next record that holds; it is never accep
 import struct
 from binascii import crc32
 
+from agent.constant import const
 from agent.journal_flash import SECTOR
 
 try:
@@ -29,11 +30,11 @@ BATCH = 17
 DATA = 18
 DATA_OVERHEAD = 4
 
-_LONG = 0x80
-_PEEK = 40  # bytes read at once: a whole reading of four values
-_SHORTEST = 4
+_LONG = const(0x80)
+_PEEK = const(40)  # bytes read at once: a whole reading of four values
+_SHORTEST = const(4)
 _KINDS = (CONTEXT, READING, ANCHOR, EVENT, ACK, STATE, BATCH, DATA)
-_ERASED = 0xFF
+_ERASED = const(0xFF)
 
 
 def encode(kind, payload, address, bind=0):

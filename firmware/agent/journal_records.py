@@ -8,6 +8,7 @@ mark.
 
 import struct
 
+from agent.constant import const
 from agent.errors import JournalError
 from agent.journal_flash import SECTOR
 from agent.journal_record import ANCHOR, CONTEXT, EVENT, HEADER, READING, binding
@@ -15,7 +16,7 @@ from agent.journal_record import ANCHOR, CONTEXT, EVENT, HEADER, READING, bindin
 MAX_CONTEXT_LEN = 3072
 MAX_RECORD_LEN = 900
 _KINDS = (READING, ANCHOR, EVENT)
-_OWN = ">IHH"  # in the sector header: mark (epoch, offset), binding of the first context
+_OWN = const(">IHH")  # in the sector header: mark (epoch, offset), binding of the first context
 
 
 class RecordRing:

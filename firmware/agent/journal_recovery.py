@@ -8,6 +8,7 @@ overwritten sector by sector, as space is needed, and never formatted.
 
 from collections import namedtuple
 
+from agent.constant import const
 from agent.journal_flash import SECTOR
 from agent.journal_record import ACK, BATCH, HEADER, STATE
 from agent.journal_state import unpack_batch
@@ -22,7 +23,7 @@ Recovery = namedtuple(
     " bad_sectors full_sector_reads",
 )
 
-_STATES_TRIED = 6
+_STATES_TRIED = const(6)
 
 
 def recover(records, batches, record_ring, state, bad):

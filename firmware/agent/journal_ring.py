@@ -11,19 +11,20 @@ nothing. Whether a sector may be reused is the caller's decision, never this mod
 import struct
 from binascii import crc32
 
+from agent.constant import const
 from agent.errors import JournalError, SectorFault
 from agent.journal_flash import SECTOR
 from agent.journal_record import HEADER, SectorReader, encode, encoded_len
 
-_HEADER = ">2sBBHI8s"
-_MAGIC = b"MJ"
-_VERSION = 1  # of the layout
-_CRC_AT = 18
-_STRIKES = 2  # failed programs after which a sector is given up
+_HEADER = const(">2sBBHI8s")
+_MAGIC = const(b"MJ")
+_VERSION = const(1)  # of the layout
+_CRC_AT = const(18)
+_STRIKES = const(2)  # failed programs after which a sector is given up
 _ERASE_AHEAD_ROOM = SECTOR // 4
-_PROBE = 4  # sectors behind the newest header in which its own header may have been damaged
-_FAILED_IN_TURN = 4  # sectors; more is no matter of sectors (supply, bus, driver)
-_GUARD = 4  # bytes behind a torn write that may have begun to change
+_PROBE = const(4)  # sectors behind the newest header in which its own header may have been damaged
+_FAILED_IN_TURN = const(4)  # sectors; more is no matter of sectors (supply, bus, driver)
+_GUARD = const(4)  # bytes behind a torn write that may have begun to change
 
 
 def _dead():

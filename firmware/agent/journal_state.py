@@ -8,6 +8,7 @@ follows another gets a new generation, so that (generation, number) rises along 
 import struct
 from collections import namedtuple
 
+from agent.constant import const
 from agent.journal_flash import SECTOR
 from agent.journal_lost import LostList
 
@@ -20,10 +21,10 @@ Batch = namedtuple(
 )
 
 MAX_BAD_KEPT = 32
-_BATCH = ">HI32sIHIHBHHIBB"
-_ACK = ">HIIHI"
+_BATCH = const(">HI32sIHIHBHHIBB")
+_ACK = const(">HIIHI")
 BATCH_LEN = 6 + struct.calcsize(_BATCH) + 16  # bytes of a BATCH record at most
-_STATE = ">HI16s32sIIHHIHIIHII"
+_STATE = const(">HI16s32sIIHHIHIIHII")
 
 
 class State:

@@ -12,6 +12,7 @@ import hashlib
 import struct
 from collections import namedtuple
 
+from agent.constant import const
 from agent.errors import KeystoreError
 from agent.p256_field import N
 from agent.signer import KEY_CLASS_SIM, KEY_CLASS_SOFTWARE, SoftwareSigner
@@ -28,12 +29,12 @@ REASON_JOURNAL_LOST = 1
 REASON_OPERATOR = 2
 REASON_ROLLOVER = 3
 
-_FORMAT = 1
-_LAYOUT = ">BB32s16sQ32sQB16sQ32s"
+_FORMAT = const(1)
+_LAYOUT = const(">BB32s16sQ32sQB16sQ32s")
 _NO_CHAIN = bytes(16)
 _NO_HASH = bytes(32)
-_MIN_ENTROPY_LEN = 16
-_DRAWS = 4
+_MIN_ENTROPY_LEN = const(16)
+_DRAWS = const(4)
 
 
 class Keystore:

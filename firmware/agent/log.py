@@ -4,9 +4,11 @@ Does no formatting below the level in force. Must never be given a key, a passwo
 callers pass codes, counts and times. Nothing here is signed or stored.
 """
 
+from agent.constant import const
+
 DEBUG, INFO, WARN, ERROR, OFF = 10, 20, 30, 40, 50
 _NAMES = {DEBUG: "debug", INFO: "info", WARN: "warn", ERROR: "error"}
-_KEEP = 40
+_KEEP = const(40)
 
 _level = INFO
 _sink = print

@@ -7,13 +7,14 @@ failed. What was not obtained is absent, never zero. Must never decode what is g
 from collections import namedtuple
 
 from . import decode
+from .constant import const
 from .errors import ModbusBusError, ModbusError, ModbusException, ModbusTimeout
 from .modbus.settings import Line, limits
 from .plausibility import RATED_POWER_W
 from .profile_plan import plan
 
 RETRIED, IMPLAUSIBLE, PARTIAL = 1, 2, 4  # flags, WIRE_FORMAT.md section 4.4
-_GAP_MS = 50
+_GAP_MS = const(50)
 _NOT_THERE = (1, 2, 3)  # exceptions that say: no such function, address or length
 
 

@@ -7,13 +7,14 @@ and never let one meter's silence stop the others.
 
 import asyncio
 
+from .constant import const
 from .errors import MeterError
 from .meter_watch import MeterWatch
 from .modbus.timing import Timing
 from .reading import Meter, Reading
 
-_MOST_EPOCHS = 32
-_SLICE_MS = 2000
+_MOST_EPOCHS = const(32)
+_SLICE_MS = const(2000)
 
 
 class MeterTask:

@@ -12,14 +12,15 @@ itself.
 """
 
 from . import log
+from .constant import const
 from .errors import ModbusError
 from .meter_reader import IMPLAUSIBLE
 from .plausibility import Baseline
 
 METER_LOST, METER_FOUND, METER_CHANGED = 3, 4, 5  # event kinds, WIRE_FORMAT.md section 6
 PRESENT, LOST = "present", "lost"
-_DAY_MS = 86400000
-_RETRY_MS = 600000  # after identity could not be read
+_DAY_MS = const(86400000)
+_RETRY_MS = const(600000)  # after identity could not be read
 
 
 class MeterWatch:

@@ -12,6 +12,8 @@ A sum of points is None (infinity) or (X, Y, ZZ, ZZZ) with x = X/ZZ, y = Y/ZZZ a
 (x, y); its y may be negative.
 """
 
+from agent.constant import const
+
 P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
 N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
@@ -20,7 +22,7 @@ G = (
     0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
 )
 
-_TOP = 272  # in `inverse`: where the remainder starts above its cofactor
+_TOP = const(272)  # in `inverse`: where the remainder starts above its cofactor
 _ROUND = 1 << (_TOP - 1)
 # The top 28 bits are small integers on 32-bit chips; a round takes 14 bits off.
 _SHIFTS = tuple(range(_TOP + 228, _TOP, -14))

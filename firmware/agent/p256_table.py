@@ -15,13 +15,14 @@ It must never sign before `check_table` has seen its hash, and must never be wri
 from binascii import hexlify
 from hashlib import sha256
 
+from agent.constant import const
 from agent.errors import SignerError
 
 TABLE_LEN = 65536
 TABLE_SHA256 = "d67979da646ce931a816c45087434b0a29c15b9bdaa163593f5c9fb1acb7042f"
 
-_BLOCK_LEN = 8192
-_CHUNK_LEN = 1024
+_BLOCK_LEN = const(8192)
+_CHUNK_LEN = const(1024)
 _MASK = (1 << 256) - 1
 
 # Masks of the 8 x 8 bit transposition, four lanes at once (Warren, Hacker's Delight, 7-3).

@@ -5,11 +5,13 @@ book the whole lifetime total when the meter comes back. Integer milliwatt-hours
 judgement: what to read again, and when, is for the caller.
 """
 
+from agent.constant import const
+
 ZERO, BACKWARD, ROLLOVER, JUMP = "zero", "backward", "rollover", "jump"
 RATED_POWER_W = 100000
 SETTLED_AFTER = 10  # flagged readings in a row that agree with each other
-_SLACK_MS = 2000  # between the meter's latching of a value and our request for it
-_SLACK_PERCENT = 110
+_SLACK_MS = const(2000)  # between the meter's latching of a value and our request for it
+_SLACK_PERCENT = const(110)
 
 
 class Baseline:

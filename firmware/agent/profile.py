@@ -9,12 +9,13 @@ import hashlib
 import json
 
 from . import profile_check as check
+from .constant import const
 from .decode import ORDERS, WORDS
 from .errors import ProfileError
 from .profile_model import Bus, Column, Profile, Register, SunSpec
 
 MOST_BYTES = 16384
-_MOST_COUNTED = 32
+_MOST_COUNTED = const(32)
 _TEXT_TYPES = ("str", "raw")
 
 

@@ -8,12 +8,14 @@ ones than its profile allows.
 
 from collections import namedtuple
 
+from agent.constant import const
+
 # `longer`: a larger count that is also readable from `address` (0: none), see
 # modbus.base.Client.read.
 # `parts`: (index of the column, byte offset in the reply, length in bytes).
 Read = namedtuple("Read", "function address count longer parts")
 
-_FIXED_CHARS = 13  # request 8; reply: unit, function, byte count, CRC
+_FIXED_CHARS = const(13)  # request 8; reply: unit, function, byte count, CRC
 _NEVER = 1 << 40
 
 

@@ -10,6 +10,7 @@ MicroPython, so every field is checked before it is packed.
 import struct
 from collections import namedtuple
 
+from agent.constant import const
 from agent.errors import ReadingError
 
 # `meter`: index into the context's meters; `present`: bit i set = column i of the layout was
@@ -24,8 +25,8 @@ Meter = namedtuple("Meter", "profile profile_hash unit identity setup columns")
 ALL_PRESENT = 0xFFFFFFFF  # what `unpack` gives for status 0, which means that every block was read
 MAX_METERS = 32
 MAX_COLUMNS = 32
-_NOT_OK = 0x80  # head byte: status, flags and present follow
-_CONTEXT_VERSION = 1
+_NOT_OK = const(0x80)  # head byte: status, flags and present follow
+_CONTEXT_VERSION = const(1)
 
 
 def words_len(columns):

@@ -7,13 +7,14 @@ sequence.
 """
 
 from . import cbor, log
+from .constant import const
 from .errors import JournalFull
 from .journal import ANCHOR, EVENT, READING
 from .reading import Context, pack
 
-_MOST_WAITING = 24
-_STOPPED = 13  # event sampling_stopped
-_JOURNAL_FULL = 1
+_MOST_WAITING = const(24)
+_STOPPED = const(13)  # event sampling_stopped
+_JOURNAL_FULL = const(1)
 
 
 class Recorder:

@@ -5,14 +5,16 @@ while a meter is being asked or is about to be. Must never wait for the network.
 """
 
 from . import log
+from .constant import const
 from .errors import JournalFull
 
-_TICK_MS = 100
-_SEAL_MS = 700
-_ERASE_MS = 500
-_SAMPLING = 12  # event sampling_interval
-_FILLING, _CONFIGURED = 1, 2
-_RESTORE_PERMILLE = 150  # below the threshold, so that the interval does not swing
+_TICK_MS = const(100)
+_SEAL_MS = const(700)
+_ERASE_MS = const(500)
+_SAMPLING = const(12)  # event sampling_interval
+_FILLING = const(1)
+_CONFIGURED = const(2)
+_RESTORE_PERMILLE = const(150)  # below the threshold, so that the interval does not swing
 
 
 class SealTask:

@@ -22,6 +22,7 @@ from collections import namedtuple
 
 from agent import log
 from agent.batch import MAX_READINGS, encode_payload
+from agent.constant import const
 from agent.errors import JournalFull, ReadingError, SealError
 from agent.keystore import REASON_FIRST, REASON_JOURNAL_LOST, REASON_OPERATOR
 from agent.reading import unpack
@@ -35,9 +36,9 @@ from agent.signer import CONTENT_BATCH
 Settings = namedtuple("Settings", "interval_ms max_readings max_len totals")
 DEFAULTS = Settings(3600000, 60, 12288, {})
 
-_FIXED_LEN = 1024  # envelope, chain fields, health
-_RETRY_MS = 10000  # after the journal was full
-_CROWDED_PERMILLE = 700  # of the ring of unsealed records: seal before the interval is over
+_FIXED_LEN = const(1024)  # envelope, chain fields, health
+_RETRY_MS = const(10000)  # after the journal was full
+_CROWDED_PERMILLE = const(700)  # of the ring of unsealed records: seal before the interval is over
 
 
 class Sealer:

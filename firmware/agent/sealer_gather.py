@@ -8,6 +8,7 @@ the jump that it leaves is stated as lost. Nothing here writes anything.
 
 from agent import cbor
 from agent.batch import MeterTable
+from agent.constant import const
 from agent.errors import ReadingError
 from agent.reading import Context, unpack, words_len
 
@@ -16,9 +17,9 @@ READING = 2
 ANCHOR = 3
 EVENT = 4
 
-_ROW_OVERHEAD = 20  # at most: sequence, time, quality and patches of one reading
-_ANCHOR_HEAD = 0x85  # array of five
-_EVENT_HEAD = 0x84  # array of four
+_ROW_OVERHEAD = const(20)  # at most: sequence, time, quality and patches of one reading
+_ANCHOR_HEAD = const(0x85)  # array of five
+_EVENT_HEAD = const(0x84)  # array of four
 _METER_EVENTS = (3, 4, 5)  # their detail names meters, section 6
 
 

@@ -10,16 +10,17 @@ import binascii
 import struct
 
 from agent import cbor
+from agent.constant import const
 
 NAME = "lost"
 REASON_FULL = 1
 REASON_UNREADABLE = 2
 REASON_WIPED = 3
 
-_RANGE = ">QQBQHH"  # first, last, reason, stated in, bytes of `before`, bytes of `after`
-_MAX_BLOB_LEN = 3000  # below what NVS takes; some 70 ranges
-_NO_EDGES = b"\x80"
-_KIND_READINGS = 1
+_RANGE = const(">QQBQHH")  # first, last, reason, stated in, bytes of `before`, bytes of `after`
+_MAX_BLOB_LEN = const(3000)  # below what NVS takes; some 70 ranges
+_NO_EDGES = const(b"\x80")
+_KIND_READINGS = const(1)
 
 
 class LostReadings:

@@ -8,16 +8,17 @@ from collections import namedtuple
 
 from agent import batch, cbor
 from agent.batch_groups import edge_words
+from agent.constant import const
 from agent.errors import SealError
 
 # What a batch says about the station; `provisioning_hash_32`: of the provisioning record.
 Identity = namedtuple("Identity", "firmware config_hash_8 provisioning_hash_32")
 
-_REASON_FIRST = 0
-_METER_COUNTERS = 3  # key of `health`
-_COUNTERS = 6
-_LOST_BATCHES = 0
-_MAX_EDGES = 8
+_REASON_FIRST = const(0)
+_METER_COUNTERS = const(3)  # key of `health`
+_COUNTERS = const(6)
+_LOST_BATCHES = const(0)
+_MAX_EDGES = const(8)
 
 
 def payload_fields(keystore, clock, identity, key_class, gathered, lost, others):

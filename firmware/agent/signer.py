@@ -9,6 +9,7 @@ class of its own with the same members: public_65, kid_8, key_class, sign1, sign
 import hashlib
 
 from agent import cbor, p256
+from agent.constant import const
 from agent.errors import SignerError
 
 CONTENT_BATCH = 65001
@@ -19,12 +20,12 @@ KEY_CLASS_SIM = 0
 KEY_CLASS_SOFTWARE = 1
 KEY_CLASS_SECURE_ELEMENT = 2
 
-_PROTECTED_HEAD = b"\xa3\x01\x26\x03\x19"  # {1: -7, 3: uint16
-_SIG_STRUCTURE_HEAD = b"\x84\x6aSignature1\x51"  # ["Signature1", bstr of 17 bytes
-_EMPTY_BYTES = b"\x40"
-_BATCH_HEAD = b"\xd2\x84\x51"  # tag 18, array of four, bstr of 17 bytes
-_EMPTY_MAP = b"\xa0"
-_SIGNATURE_HEAD = b"\x58\x40"
+_PROTECTED_HEAD = const(b"\xa3\x01\x26\x03\x19")  # {1: -7, 3: uint16
+_SIG_STRUCTURE_HEAD = const(b"\x84\x6aSignature1\x51")  # ["Signature1", bstr of 17 bytes
+_EMPTY_BYTES = const(b"\x40")
+_BATCH_HEAD = const(b"\xd2\x84\x51")  # tag 18, array of four, bstr of 17 bytes
+_EMPTY_MAP = const(b"\xa0")
+_SIGNATURE_HEAD = const(b"\x58\x40")
 
 
 def kid_of(public_65):

@@ -9,12 +9,13 @@ import asyncio
 import socket
 import struct
 
+from .constant import const
 from .errors import ClockError
 
 PORT = 123
 _UNIX_S = 2208988800  # seconds from 1900, NTP's epoch, to 1970
 _ERA_S = 1 << 32
-_POLL_MS = 10
+_POLL_MS = const(10)
 
 
 def request(nonce_8):

@@ -16,13 +16,14 @@ swallow a failure: each becomes an event (WIRE_FORMAT.md section 6, kind 9) and 
 import asyncio
 
 from . import log
+from .constant import const
 
 EVENT_TASK_RESTARTED = 9
 
-_PAUSE_MIN_MS = 1000
-_STABLE_MS = 600000  # a task that ran so long has recovered: its count starts anew
-_TICK_MS = 500
-_REASON_LEN = 48
+_PAUSE_MIN_MS = const(1000)
+_STABLE_MS = const(600000)  # a task that ran so long has recovered: its count starts anew
+_TICK_MS = const(500)
+_REASON_LEN = const(48)
 
 WAITING, RUNNING, ENDING = "waiting", "running", "ending"
 

@@ -10,9 +10,12 @@ Must never weaken the verification itself.
 
 from . import log
 from .clock import COLLECTOR, NTP
+from .constant import const
 from .errors import ClockError, FwError
 
-_AGREE_MS = 300000  # the collector confirms the time of the handshake if it is no further away
+_AGREE_MS = const(
+    300000
+)  # the collector confirms the time of the handshake if it is no further away
 
 BELIEF, FLOOR, NTP_CANDIDATE = "belief", "floor", "ntp"
 

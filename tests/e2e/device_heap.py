@@ -1,6 +1,7 @@
 """Runs in the MicroPython VM with a small heap: sample, seal, pile up a backlog, drain it by TLS.
 
-Usage: micropython -X heapsize=SIZE device_heap.py AGENT_PARENT STATION_DIR BATCHES
+Usage, in the directory that holds the agent: micropython -X heapsize=SIZE device_heap.py STATION_DIR
+BATCHES
 
 Starts the station as main.py does. Prints one JSON line: bytes of code and data, the most that was
 alive, batches piled up and left over.
@@ -11,7 +12,7 @@ import gc
 import json
 import sys
 
-sys.path.insert(0, sys.argv[1])
+sys.path[:] = ["", ".frozen"]
 
 from main import load
 
@@ -27,7 +28,7 @@ def start():
     empty = alive()
     from agent.ports import unix
 
-    board = unix.Board(sys.argv[2])
+    board = unix.Board(sys.argv[1])
     settings, profiles = load(board)
     gc.collect()
     from agent.app import App
@@ -65,7 +66,7 @@ async def drain(app):
 async def main():
     """Pile up, drain, say what it took."""
     app, code_bytes, data_bytes = start()
-    most = await pile_up(app, int(sys.argv[3]))
+    most = await pile_up(app, int(sys.argv[2]))
     piled = app.journal.waiting
     most = max(most, await drain(app))
     found = {"code_bytes": code_bytes, "data_bytes": data_bytes, "peak_alive_bytes": most}

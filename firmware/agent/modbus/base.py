@@ -7,6 +7,7 @@ answer to this very request, and never take longer than `settings.longest_read_m
 
 import asyncio
 
+from ..constant import const
 from ..errors import ModbusBusError, ModbusError, ModbusException, ModbusRequestError
 from .counters import Counters
 from .frame import SERIAL_UNITS, check_request
@@ -17,7 +18,7 @@ from .timing import Timing
 # A meter that says so may answer later; the other exceptions are final (V1.1b3, section 7).
 _TRANSIENT_EXCEPTIONS = (4, 5, 6, 8, 10, 11)
 _TOO_LONG_EXCEPTIONS = (2, 3)  # no such address, too many registers
-_MOST_REFUSALS = 2
+_MOST_REFUSALS = const(2)
 
 
 class Unit:

@@ -8,6 +8,7 @@ Must never yield words of a frame that is not complete or whose CRC does not mat
 
 from array import array
 
+from ..constant import const
 from ..errors import (
     ModbusCrcError,
     ModbusException,
@@ -22,7 +23,7 @@ REPLY_OVERHEAD = 5  # unit, function, byte count, CRC
 EXCEPTION_LEN = 5
 MAX_REGISTERS = 125
 SERIAL_UNITS = (1, 247)  # 0 is a broadcast, which nobody answers; 248 to 255 are reserved
-_ERROR_BIT = 0x80
+_ERROR_BIT = const(0x80)
 
 
 def _crc_table():

@@ -4,12 +4,14 @@ Source: MODBUS Messaging on TCP/IP Implementation Guide V1.0b, section 3.1.3. Th
 what says where a reply ends: a partial frame is never looked into. Transaction ids have 16 bits.
 """
 
+from ..constant import const
 from ..errors import ModbusMalformed
 from .frame import check_request, exception_of, read_pdu
 
 HEADER_LEN = 6  # transaction, protocol, length; the unit id counts as part of the body
 TCP_UNITS = (0, 255)  # a meter with a network port of its own often wants 0 or 255
-_MIN_BODY, _MAX_BODY = 3, 254
+_MIN_BODY = const(3)
+_MAX_BODY = const(254)
 
 
 def next_transaction(transaction):

@@ -8,7 +8,9 @@ address, as a gateway may deliver twice. Marks go after their time. Must never f
 answer is outstanding.
 """
 
-_MOST = 16
+from agent.constant import const
+
+_MOST = const(16)
 
 
 class _Mark:

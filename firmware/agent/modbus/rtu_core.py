@@ -6,6 +6,7 @@ time limit is declared only after the bytes that had already come were looked at
 have held the loop meanwhile.
 """
 
+from ..constant import const
 from ..errors import ModbusCrcError, ModbusMalformed
 from .base import Client
 from .frame import (
@@ -18,8 +19,8 @@ from .frame import (
 )
 from .settings import frame_ms
 
-_MOST_BYTES = 512
-_SHORTEST_FRAME = 5
+_MOST_BYTES = const(512)
+_SHORTEST_FRAME = const(5)
 
 
 class RtuCore(Client):

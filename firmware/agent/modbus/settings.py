@@ -6,8 +6,10 @@ Source of the times: MODBUS over Serial Line V1.02, section 2.5.1.1 (3.5 charact
 
 from collections import namedtuple
 
-_FIXED_QUIET_ABOVE_BAUD = 19200
-_FIXED_QUIET_US = 1750
+from agent.constant import const
+
+_FIXED_QUIET_ABOVE_BAUD = const(19200)
+_FIXED_QUIET_US = const(1750)
 _PARITY_UART = {"N": None, "E": 0, "O": 1}  # as machine.UART counts
 
 

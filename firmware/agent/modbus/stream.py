@@ -8,13 +8,14 @@ never leave a connection in use that may hold half a frame.
 
 import asyncio
 
+from ..constant import const
 from ..errors import ModbusBusError
 
-_CLOSE_MS = 500
-_CHUNK_LEN = 512
-_HELD_MS = 10  # a timeout that fires so late was held up by another task
-_LOOK_MS = 5
-_MOST_LOOKS = 4
+_CLOSE_MS = const(500)
+_CHUNK_LEN = const(512)
+_HELD_MS = const(10)  # a timeout that fires so late was held up by another task
+_LOOK_MS = const(5)
+_MOST_LOOKS = const(4)
 
 
 class Stream:

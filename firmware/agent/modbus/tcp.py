@@ -4,6 +4,7 @@ A TCP reply names its request by the transaction id, which wraps at 16 bits; the
 where it ends. A stream in which half a frame is left, or that was silent twice, is opened anew.
 """
 
+from ..constant import const
 from ..errors import ModbusBusError, ModbusMalformed, ModbusTimeout
 from .base import Client
 from .frame import diagnose
@@ -12,8 +13,8 @@ from .rtu_core import RtuCore
 from .stream import Stream
 from .timing import Timing
 
-_MOST_SILENT = 2
-_FLUSH_MS = 2
+_MOST_SILENT = const(2)
+_FLUSH_MS = const(2)
 
 
 class TcpClient(Client):

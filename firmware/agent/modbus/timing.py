@@ -8,7 +8,9 @@ Tests inject a class with the same methods that runs on simulated time. Ticks ar
 import asyncio
 import time
 
-_HALF = 1 << 29  # ticks wrap at 2^30 here, as on ESP32
+from agent.constant import const
+
+_HALF = const(1 << 29)  # ticks wrap at 2^30 here, as on ESP32
 _MASK = 2 * _HALF - 1
 
 

@@ -5,13 +5,15 @@ status at 0x0F with the oscillator stop flag in bit 7. A clock whose oscillator 
 time. Must never give a time that the chip does not vouch for. `i2c` has machine.I2C's interface.
 """
 
-_ADDRESS = 0x68
-_STATUS = 0x0F
-_STOPPED = 0x80
-_TWELVE_HOURS = 0x40  # somebody else set it; what is written here counts to 24
+from agent.constant import const
+
+_ADDRESS = const(0x68)
+_STATUS = const(0x0F)
+_STOPPED = const(0x80)
+_TWELVE_HOURS = const(0x40)  # somebody else set it; what is written here counts to 24
 _DAYS_BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
-_YEAR_0 = 2000
-_UNIX_2000_S = 946684800
+_YEAR_0 = const(2000)
+_UNIX_2000_S = const(946684800)
 
 
 class Ds3231:

@@ -17,13 +17,15 @@ from agent.modbus.timing import sleep_ms
 
 import esp32
 
+from ..constant import const
 from .ds3231 import Ds3231
 from .wifi import Wifi
 
-_NAMESPACE = "meterseal"
-_GENUINE = b"meterseal1"
-_USUAL_BLOB, _MOST_BLOB = 256, 6144
-_SETTLE_MS = 1000
+_NAMESPACE = const("meterseal")
+_GENUINE = const(b"meterseal1")
+_USUAL_BLOB = const(256)
+_MOST_BLOB = const(6144)
+_SETTLE_MS = const(1000)
 
 # A brown-out is a watchdog reset to MicroPython (ports/esp32/modmachine.c).
 _CAUSES = {

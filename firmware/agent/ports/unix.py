@@ -12,13 +12,21 @@ import os
 import sys
 import time
 
+from ..constant import const
 from .unix_storage import FileFlash, FileStore
 
-_FLASH_BLOCKS = 512  # 2 MiB, the journal of a board with 8 MB of flash
+_FLASH_BLOCKS = const(512)  # 2 MiB, the journal of a board with 8 MB of flash
 _PARITY = {None: "N", 0: "E", 1: "O"}
 _SPEED = {1200: 9, 2400: 11, 4800: 12, 9600: 13, 19200: 14, 38400: 15}  # Linux, termios.h
-_CS7, _CS8, _CSTOPB, _CREAD, _PARENB, _PARODD, _CLOCAL = 32, 48, 64, 128, 256, 512, 2048
-_VTIME, _VMIN = 5, 6
+_CS7 = const(32)
+_CS8 = const(48)
+_CSTOPB = const(64)
+_CREAD = const(128)
+_PARENB = const(256)
+_PARODD = const(512)
+_CLOCAL = const(2048)
+_VTIME = const(5)
+_VMIN = const(6)
 
 
 class Uart:

@@ -7,12 +7,13 @@ latency. Must never end because of the network, and never print the password.
 """
 
 from agent import log
+from agent.constant import const
 
-_STEP_MS = 500
-_SETTLE_MS = 1000
-_ATTEMPT_MS = 20000
-_CYCLE_AFTER = 3  # failed attempts
-_WATCH_MS = 2000
+_STEP_MS = const(500)
+_SETTLE_MS = const(1000)
+_ATTEMPT_MS = const(20000)
+_CYCLE_AFTER = const(3)  # failed attempts
+_WATCH_MS = const(2000)
 _PAUSES_MS = (2000, 5000, 15000, 60000)
 DOWN, CONNECTING, UP = "down", "connecting", "up"
 

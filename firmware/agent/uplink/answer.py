@@ -8,10 +8,11 @@ import binascii
 import json
 from collections import namedtuple
 
+from agent.constant import const
 from agent.errors import UploadError
 
 MOST_BYTES = 8192
-_MOST_ENTRIES = 16
+_MOST_ENTRIES = const(16)
 
 # `acks`: list of (chain_16, number, hash_32), `resend`: list of (chain_16, number), both of this
 # device alone; `receipt`: bytes or None.

@@ -12,12 +12,13 @@ import gc
 from agent.errors import UploadError
 from agent.modbus.timing import wait_for_ms
 
+from ..constant import const
 from .failures import network_error
 from .reader import Reader, malformed
 
-_MOST_HEADER_BYTES = 4096
-_CHUNK = 1024
-_HTTPS_PORT = 443
+_MOST_HEADER_BYTES = const(4096)
+_CHUNK = const(1024)
+_HTTPS_PORT = const(443)
 
 
 def split_url(url):

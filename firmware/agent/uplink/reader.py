@@ -4,9 +4,10 @@ MicroPython's own `readline` goes on for as long as the other end sends; a serve
 its line must not fill the heap. Must be used with a timeout around it.
 """
 
+from agent.constant import const
 from agent.errors import UploadError
 
-_CHUNK = 512
+_CHUNK = const(512)
 
 
 class Reader:

@@ -17,11 +17,12 @@ import gc
 from agent import log
 from agent.errors import ClockError, FwError, JournalAckError, UploadError
 
+from ..constant import const
 from . import answer as answers
 from .failures import is_about_time, network_error
 
-_SLICE_MS = 1000
-_SERVER_ERROR_MS = 500  # the collector's own clock, besides half the round trip
+_SLICE_MS = const(1000)
+_SERVER_ERROR_MS = const(500)  # the collector's own clock, besides half the round trip
 
 
 class Uplink:
