@@ -9,7 +9,7 @@ from collections.abc import Collection
 from typing import Any, Final
 
 from meterseal.errors import TrustError
-from meterseal.trust import entry_hash
+from meterseal.trust_fields import entry_hash, hex_of, list_of
 from meterseal.trust_keys import fingerprint, message_verifies
 
 DOMAIN: Final = b"meterseal-registry\0"
@@ -35,7 +35,7 @@ def countersigned(
     numbers: set[int] = set()
     roles: set[str] = set()
     for entry in entries:
-        if entry["type"] != "countersign":
+        if entry.get("type") != "countersign":
             continue
         target = entries[_target(entry, len(entries)) - 1]
         if entry.get("of_hash") != entry_hash(target):
@@ -65,17 +65,19 @@ def second_signers(entry: dict[str, Any], target: dict[str, Any]) -> list[str]:
     Raises TrustError `trust-entry` for a signature that does not verify.
     """
     seconds = []
-    others = {fingerprint(_key(one)) for one in target.get("signatures", ())}
+    others = {
+        fingerprint(_key(one)) for one in list_of(target.get("signatures", []), "signatures")
+    }
     message = entry_message(entry)
-    for one in entry.get("signatures", ()):
+    for one in list_of(entry.get("signatures", []), "signatures"):
         public_key = _key(one)
-        if not message_verifies(public_key, message, bytes.fromhex(one["signature"])):
+        if not message_verifies(public_key, message, hex_of(one, "signature", 64)):
             raise TrustError(
                 "trust-entry",
                 f"entry {entry['n']}: expected signatures that verify, found one of the "
-                f"{one['role']} that does not",
+                f"{one.get('role')} that does not",
             )
-        if one["role"] == SECOND:
+        if one.get("role") == SECOND:
             seconds.append(fingerprint(public_key))
         else:
             others.add(fingerprint(public_key))
@@ -83,4 +85,6 @@ def second_signers(entry: dict[str, Any], target: dict[str, Any]) -> list[str]:
 
 
 def _key(signature: dict[str, Any]) -> bytes:
-    return bytes.fromhex(signature["public_key"])
+    if not isinstance(signature, dict):
+        raise TrustError("trust-entry", "expected signatures of an entry, found another value")
+    return hex_of(signature, "public_key", 65)

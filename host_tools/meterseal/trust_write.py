@@ -19,6 +19,7 @@ from meterseal.trust import (
     entry_hash,
     signed_message,
 )
+from meterseal.trust_countersigned import SECOND, entry_message
 from meterseal.trust_keys import kid_of, public_bytes, sign_message, thumbprint
 
 Entry = dict[str, Any]
@@ -56,6 +57,20 @@ def enrol(
         station=station,
         **more,
     )
+
+
+def countersign(
+    entries: list[Entry], number: int, second_key: ec.EllipticCurvePrivateKey, at: str
+) -> Entry:
+    """Add the second role's confirmation of entry `number`."""
+    entry = append(entries, "countersign", at, of=number, of_hash=entry_hash(entries[number - 1]))
+    signature = {
+        "role": SECOND,
+        "public_key": public_bytes(second_key).hex(),
+        "signature": sign_message(second_key, entry_message(entry)).hex(),
+    }
+    entry["signatures"] = [signature]
+    return entry
 
 
 def sign(entries: list[Entry], *operator_keys: ec.EllipticCurvePrivateKey) -> bytes:

@@ -14,7 +14,7 @@ from meterseal.trust_keys import fingerprint
 from support.sealed import private_key, public_bytes
 from support.station import Station
 
-OPERATOR = private_key(1001)
+OPERATOR, SECOND = private_key(1001), private_key(1002)
 ANCHOR = fingerprint(public_bytes(OPERATOR))
 AT = "2026-01-31T08:00:00Z"
 
@@ -43,7 +43,9 @@ class Files:
         entries: list[dict[str, Any]] = []
         for station in stations:
             public = station.trusted.public_key
-            trust_write.enrol(entries, public, station.trusted.station, "software", AT)
+            name = station.trusted.station
+            enrolled = trust_write.enrol(entries, public, name, "software", AT)
+            trust_write.countersign(entries, enrolled["n"], SECOND, AT)
         self.trust.write_bytes(trust_write.sign(entries, OPERATOR))
 
 
@@ -191,7 +193,7 @@ def test_exit_codes(
 def test_trust_file_altered_by_one_letter(made: Files, run: Any) -> None:
     made.trust.write_bytes(made.trust.read_bytes().replace(b'"test"', b'"tost"'))
     result = run("verify", made.archive, "--trust", made.trust)
-    assert result.code == 1 and "trust-head" in result.err
+    assert result.code == 1 and "trust-chain" in result.err
 
 
 def test_help_and_version(run: Any) -> None:

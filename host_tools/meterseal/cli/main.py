@@ -21,6 +21,8 @@ VERBS: Final = {
     "verify": "meterseal.cli.verify",
     "collect": "meterseal.cli.collect",
     "station": "meterseal.cli.station",
+    "keys": "meterseal.cli.keys",
+    "devices": "meterseal.cli.devices",
     "meter": "meterseal.cli.meter",
     "profiles": "meterseal.cli.profiles",
     "demo": "meterseal.cli.demo",

@@ -81,13 +81,14 @@ class Stage:
         self.identity = station.enrol(self.station_dir)
 
     def write_trust(self) -> None:
-        """A registry of one station, signed by a throw-away operator key; the key as SPKI PEM."""
-        operator = ec.generate_private_key(ec.SECP256R1())
+        """A registry of one station, signed by throw-away keys; the device key as SPKI PEM."""
+        operator, second = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
         public_key = bytes.fromhex(self.identity["public_key"])
         entries: list[trust_write.Entry] = []
         trust_write.enrol(
             entries, public_key, "demo-station", self.identity["key_class"], trust_write.now()
         )
+        trust_write.countersign(entries, 1, second, trust_write.now())
         self.trust_file.write_bytes(trust_write.sign(entries, operator))
         point = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public_key)
         pem, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo

@@ -52,15 +52,19 @@ class Job:
 
 
 class ReportPolicy:
-    """Refuses what the standard policy refuses, except for what the report's rules deal with."""
+    """Refuses what the standard policy refuses, except for what the report's rules deal with.
+
+    Devices whose enrolment no second role countersigned are refused too.
+    """
 
     def __init__(self, simulated: bool) -> None:
         self._simulated = simulated
 
     def check(self, batch: VerifiedBatch) -> None:
-        """Raises PolicyRefused by the first finding of severity `error`, or `key-simulated`."""
+        """Raises PolicyRefused by the first such finding, or `key-simulated`."""
         for finding in batch.findings:
-            if finding.severity == ERROR and finding.code not in OWN_RULES:
+            grave = finding.severity == ERROR and finding.code not in OWN_RULES
+            if grave or finding.code == "not-countersigned":
                 raise PolicyRefused(finding.code, finding.text)
         if not self._simulated and KEY_CLASSES[batch.contents.key_class] == SIMULATED:
             raise PolicyRefused("key-simulated", "expected a real station, found a simulated one")

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable
 from typing import Final, NoReturn
 
 from meterseal.errors import RegistryError, TrustError
-from meterseal.registry.rollover import check_statement
 from meterseal.registry.state import NEED_SECOND, Device, Meter, State, name_of
 from meterseal.trust import entry_hash, unix_ms
 from meterseal.trust_countersigned import second_signers
 from meterseal.trust_keys import kid_of, load_public_key, thumbprint
+from meterseal.trust_rollover import check_statement
 from meterseal.trust_write import Entry
 
 

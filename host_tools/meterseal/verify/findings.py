@@ -22,6 +22,7 @@ SEVERITIES: Final = {
     "key-revoked": ERROR,
     "key-simulated": WARNING,
     "meter-changed": WARNING,
+    "not-countersigned": WARNING,
     "previous-mismatch": ERROR,
     "profile-unknown": WARNING,
     "recovered": NOTICE,

@@ -7,7 +7,7 @@ from meterseal.verify.findings import finding
 
 
 def standing_findings(key: TrustedKey, trust: Trust, contents: Contents) -> tuple[Finding, ...]:
-    """What holds for every batch of a key of this class: `unanchored`, `key-simulated`, ..."""
+    """What holds for every batch of a key of this class: `unanchored`, `not-countersigned`, ..."""
     found = []
     key_class = KEY_CLASSES[contents.key_class]
     if not trust.anchored:
@@ -15,6 +15,9 @@ def standing_findings(key: TrustedKey, trust: Trust, contents: Contents) -> tupl
         found.append(finding("unanchored", text))
     if key_class == "sim":
         found.append(finding("key-simulated", "sealed by a simulated station"))
+    if not key.countersigned:
+        text = f"no second role countersigned the enrolment at station {key.station}"
+        found.append(finding("not-countersigned", text))
     if key_class != key.key_class:
         text = f"expected a key of class {key.key_class}, found {key_class}"
         found.append(finding("key-class-mismatch", text, contents.number))

@@ -40,7 +40,8 @@ class Standard:
 
     Broken links, forks, reused sequence numbers, registers that went down, revoked or expired
     keys, clocks of the far future. Not: gaps (they may still be filled or stated), unset clocks,
-    unknown profiles, simulated keys, a trust file without anchor.
+    unknown profiles, simulated keys, enrolments without countersignature, a trust file without
+    anchor.
     """
 
     def check(self, batch: VerifiedBatch) -> None:
@@ -55,6 +56,13 @@ class RequireAnchored(Refuse):
 
     def __init__(self) -> None:
         super().__init__("unanchored")
+
+
+class RequireCountersigned(Refuse):
+    """Refuses keys whose enrolment no second role has countersigned."""
+
+    def __init__(self) -> None:
+        super().__init__("not-countersigned")
 
 
 class RequireNoGap(Refuse):
