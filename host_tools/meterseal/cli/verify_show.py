@@ -28,8 +28,12 @@ def show(run: Run) -> None:
 def _verdict(run: Run) -> str:
     if not run.files:
         return "FAILED: no file to verify."
-    anchored = "" if run.verifier.trust.anchored else " UNANCHORED: see above."
-    return ("VERIFIED." if run.good else "FAILED: something was refused or is missing.") + anchored
+    text = "VERIFIED." if run.good else "FAILED: something was refused or is missing."
+    if not run.verifier.trust.anchored:
+        text += " UNANCHORED: see above."
+    if any(code == "not-countersigned" for _, code in run.findings):
+        text += " NOT COUNTERSIGNED: see above."
+    return text
 
 
 def _say_chain(device: DeviceReport, chain: ChainReport) -> None:
