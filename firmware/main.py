@@ -1,6 +1,7 @@
 """Composition root: chooses the port, reads the configuration, starts the station.
 
-On a PC: `micropython main.py STATION_DIR [--enrol]`. On a board the directory is `/`. The only
+On a PC: `micropython main.py STATION_DIR [--enrol | --check]`. On a board the directory is `/`.
+`--check` only checks the configuration, and keeps the result for the boots to come. The only
 module that imports a port.
 """
 
@@ -19,10 +20,23 @@ def port_module():
 
 def load(board):
     """(configuration, profiles), checked; what checks them is forgotten before the rest comes."""
+    from agent import checked, forget
+
+    found = checked.read(board.store, board.read_file)
+    if found is None:
+        found = check(board)
+        checked.keep(board.store, board.read_file, *found)
+    board.configure(found[0])
+    del checked
+    forget.modules("checked")
+    return found
+
+
+def check(board):
+    """(configuration, profiles) from their files; FwError says what is wrong."""
     from agent import config, forget, station_profiles
 
     settings = config.load(board.read_file)
-    board.configure(settings)
     profiles = station_profiles.load_profiles(settings, board.read_file)
     del config, station_profiles
     forget.modules("config", "config_fields", "station_profiles", "profile", "profile_check")
@@ -43,6 +57,9 @@ def main(arguments):
             print(json.dumps(enrol(board, board.random(32))))  # noqa: TID251 - nothing signed
             return 0
         settings, profiles = load(board)
+        if "--check" in arguments:
+            print("the configuration is right")
+            return 0
         from agent.app import App
 
         asyncio.run(App(board, settings, profiles).run())

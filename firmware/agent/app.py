@@ -9,9 +9,8 @@ are read.
 import gc
 import socket
 
-from . import log, sntp
+from . import log
 from .boots import Boots
-from .cabinet import Cabinet
 from .changes import Changes
 from .clock import Clock, Floor
 from .constant import const
@@ -156,6 +155,8 @@ class App:
             self._board.link.pause_s = self.boots.radio_pause_s()
             self._add_patient("network", self._board.link.run, _NETWORK_DEADLINE_MS)
         if self._config["cabinet_pin"] >= 0:
+            from .cabinet import Cabinet
+
             is_open = self._board.contact(self._config["cabinet_pin"])
             cabinet = Cabinet(is_open, self.recorder.event, self._timing.sleep_ms)
             self.supervisor.add("cabinet", cabinet.run, _NETWORK_DEADLINE_MS)
@@ -179,6 +180,8 @@ class App:
 
     async def _query_ntp(self):
         """(t_unix_ms, error_ms) of the time server: a candidate, never more."""
+        from . import sntp
+
         host = self._config["clock"]["ntp_host"]
         ip = await self._resolver.address(host, sntp.PORT)
         self._resolver.forget(host)  # a pool: another server each time

@@ -5,6 +5,7 @@ errors or hashed. Must never guess: an unknown key, a wrong type or a value out 
 with the nearest known key or the permitted range; half of a configuration is no configuration.
 """
 
+import hashlib
 import json
 
 from .config_fields import (
@@ -39,7 +40,7 @@ def load(read_file):
     except OSError:
         secret_bytes = b"{}"
     secrets = check(parse(secret_bytes, "secrets.json"), SECRET_FIELDS, "secrets.")
-    return Config(values, secrets, file_bytes)
+    return Config(values, secrets, hashlib.sha256(file_bytes).digest()[:8])
 
 
 def _read(read_file, name):

@@ -1,17 +1,18 @@
 """A checked configuration. Apart from `config`, so that the checking can be forgotten afterwards
-(see `forget`). Must never be made by anything but `config.load`.
+(see `forget`). Must never be made of anything that was not checked.
 """
-
-import hashlib
 
 
 class Config:
-    """`config["read_interval_s"]`, `config["uplink"]["url"]`, ...; `secrets` likewise, apart."""
+    """`config["read_interval_s"]`, `config["uplink"]["url"]`, ...; `secrets` likewise, apart.
 
-    def __init__(self, values, secrets, file_bytes):
-        self._values = values
+    `hash_8`: of the file's bytes (WIRE_FORMAT.md section 3, key 10).
+    """
+
+    def __init__(self, values, secrets, hash_8):
+        self.values = values
         self.secrets = secrets
-        self.hash_8 = hashlib.sha256(file_bytes).digest()[:8]
+        self.hash_8 = hash_8
 
     def __getitem__(self, key):
-        return self._values[key]
+        return self.values[key]

@@ -15,7 +15,7 @@ from .profile_plan import plan
 
 RETRIED, IMPLAUSIBLE, PARTIAL = 1, 2, 4  # flags, WIRE_FORMAT.md section 4.4
 _GAP_MS = const(50)
-_NOT_THERE = (1, 2, 3)  # exceptions that say: no such function, address or length
+_NOT_THERE = const((1, 2, 3))  # exceptions that say: no such function, address or length
 
 
 class Snapshot:

@@ -16,7 +16,7 @@ from .profile_model import Bus, Column, Profile, Register, SunSpec
 
 MOST_BYTES = 16384
 _MOST_COUNTED = const(32)
-_TEXT_TYPES = ("str", "raw")
+_TEXT_TYPES = const(("str", "raw"))
 
 
 def load(file_bytes, quantities=None):

@@ -20,7 +20,7 @@ EVENT = 4
 _ROW_OVERHEAD = const(20)  # at most: sequence, time, quality and patches of one reading
 _ANCHOR_HEAD = const(0x85)  # array of five
 _EVENT_HEAD = const(0x84)  # array of four
-_METER_EVENTS = (3, 4, 5)  # their detail names meters, section 6
+_METER_EVENTS = const((3, 4, 5))  # their detail names meters, section 6
 
 
 class Gathered:

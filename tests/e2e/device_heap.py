@@ -1,7 +1,6 @@
 """Runs in the MicroPython VM with a small heap: sample, seal, pile up a backlog, drain it by TLS.
 
-Usage, in the directory that holds the agent: micropython -X heapsize=SIZE device_heap.py STATION_DIR
-BATCHES
+Usage, where the agent is: micropython -X heapsize=SIZE device_heap.py STATION_DIR BATCHES
 
 Starts the station as main.py does. Prints one JSON line: bytes of code and data, the most that was
 alive, batches piled up and left over.
@@ -14,7 +13,7 @@ import sys
 
 sys.path[:] = ["", ".frozen"]
 
-from main import load
+from main import load  # noqa: E402
 
 
 def alive():

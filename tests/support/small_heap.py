@@ -48,11 +48,18 @@ def _connect_directly(stage: Stage) -> None:
 
 
 def _device(agent: Path, stage: Stage, heap: str, batches: int) -> dict[str, Any]:
+    """As on a board: the configuration is checked when it is written, then the board starts."""
+    station_dir = str(stage.station_dir)
+    check = f"import sys, main; sys.exit(main.main([{station_dir!r}, '--check']))"
+    _micropython(agent, heap, "-c", check)
+    printed = _micropython(agent, heap, str(SCRIPT), station_dir, str(batches))
+    found: dict[str, Any] = json.loads(printed.splitlines()[-1])
+    return found
+
+
+def _micropython(agent: Path, heap: str, *arguments: str) -> str:
     done = subprocess.run(
-        [
-            str(micropython_binary()),
-            *("-X", f"heapsize={heap}", str(SCRIPT), str(stage.station_dir), str(batches)),
-        ],
+        [str(micropython_binary()), "-X", f"heapsize={heap}", *arguments],
         cwd=agent,
         capture_output=True,
         text=True,
@@ -60,5 +67,4 @@ def _device(agent: Path, stage: Stage, heap: str, batches: int) -> dict[str, Any
         timeout=600,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return done.stdout

@@ -16,8 +16,8 @@ from .settings import Line, limits
 from .timing import Timing
 
 # A meter that says so may answer later; the other exceptions are final (V1.1b3, section 7).
-_TRANSIENT_EXCEPTIONS = (4, 5, 6, 8, 10, 11)
-_TOO_LONG_EXCEPTIONS = (2, 3)  # no such address, too many registers
+_TRANSIENT_EXCEPTIONS = const((4, 5, 6, 8, 10, 11))
+_TOO_LONG_EXCEPTIONS = const((2, 3))  # no such address, too many registers
 _MOST_REFUSALS = const(2)
 
 

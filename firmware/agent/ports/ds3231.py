@@ -11,7 +11,7 @@ _ADDRESS = const(0x68)
 _STATUS = const(0x0F)
 _STOPPED = const(0x80)
 _TWELVE_HOURS = const(0x40)  # somebody else set it; what is written here counts to 24
-_DAYS_BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
+_DAYS_BEFORE = const((0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334))
 _YEAR_0 = const(2000)
 _UNIX_2000_S = const(946684800)
 

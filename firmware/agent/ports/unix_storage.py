@@ -7,7 +7,10 @@ go from 1 to 0 only, and only an erase sets them again.
 import os
 import sys
 
+from ..constant import const
+
 BLOCK_LEN = 4096
+_CHUNK = const(256)  # as little memory as on a board
 
 
 class FileFlash:
@@ -49,7 +52,8 @@ class FileFlash:
             return BLOCK_LEN
         if op == 6:
             self._file.seek(arg * BLOCK_LEN)
-            self._file.write(b"\xff" * BLOCK_LEN)
+            for _ in range(0, BLOCK_LEN, _CHUNK):
+                self._file.write(b"\xff" * _CHUNK)
         return 0
 
 

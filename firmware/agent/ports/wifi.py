@@ -14,7 +14,7 @@ _SETTLE_MS = const(1000)
 _ATTEMPT_MS = const(20000)
 _CYCLE_AFTER = const(3)  # failed attempts
 _WATCH_MS = const(2000)
-_PAUSES_MS = (2000, 5000, 15000, 60000)
+_PAUSES_MS = const((2000, 5000, 15000, 60000))
 DOWN, CONNECTING, UP = "down", "connecting", "up"
 
 

@@ -13,7 +13,6 @@ from agent.errors import UploadError
 from agent.modbus.timing import wait_for_ms
 
 from ..constant import const
-from .failures import network_error
 from .reader import Reader, malformed
 
 _MOST_HEADER_BYTES = const(4096)
@@ -30,6 +29,13 @@ def split_url(url):
     authority, _, path = url[8:].partition("/")
     host, _, port = authority.partition(":")
     return host, int(port) if port else _HTTPS_PORT, "/" + path if path else ""
+
+
+def refusal(error, otherwise):
+    """The UploadError for what the network did; its words are loaded only then."""
+    from .failures import network_error
+
+    return network_error(error, otherwise)
 
 
 def over_tls(context):
@@ -71,7 +77,7 @@ class Connection:
             await self._within(self._open(address), "connect-timeout")
         except (OSError, ValueError) as error:
             await self._unusable()
-            raise network_error(error, "connect-failed")
+            raise refusal(error, "connect-failed")
         except UploadError:
             await self._unusable()
             raise
@@ -98,7 +104,7 @@ class Connection:
             body, keep = await self._within(self._answer(most), "http-timeout")
         except (OSError, ValueError, EOFError) as error:
             await self._unusable()
-            raise network_error(error, "http-cut")
+            raise refusal(error, "http-cut")
         except UploadError:
             await self.close()
             raise

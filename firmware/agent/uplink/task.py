@@ -19,7 +19,7 @@ from agent.errors import ClockError, FwError, JournalAckError, UploadError
 
 from ..constant import const
 from . import answer as answers
-from .failures import is_about_time, network_error
+from .http import refusal
 
 _SLICE_MS = const(1000)
 _SERVER_ERROR_MS = const(500)  # the collector's own clock, besides half the round trip
@@ -62,7 +62,7 @@ class Uplink:
             except FwError as error:
                 pause_ms = self._failed(error)
             except (OSError, ValueError) as error:
-                pause_ms = self._failed(network_error(error, "network"))
+                pause_ms = self._failed(refusal(error, "network"))
             except MemoryError:
                 pause_ms = self._failed(_no_memory())
             await self._pause(pause_ms)
@@ -142,6 +142,8 @@ class Uplink:
 
     def _unverified(self, error):
         """A time that made the certificate invalid gives way to the next candidate."""
+        from .failures import is_about_time
+
         if is_about_time(error.code):
             self._time_trust.refused()
         else:

@@ -1,0 +1,164 @@
+"""What the console answers: state, log, check, pull and challenge. Loaded only when asked.
+
+`state`: figures. `log`: the newest lines. `check`: the self-test, while everything runs. `pull N`:
+the batches of the chain from number N on. `challenge HEX`: reads the meters now and seals them
+together with the nonce, in a batch of its own. Must never stop the sampling, and never give out
+anything that is not signed for the world anyway.
+"""
+
+import binascii
+import gc
+
+from . import log
+from .constant import const
+from .errors import FwError
+
+_CHUNK = const(384)
+_SEAL_MS = const(700)  # what a signature may take
+_WAIT_MS = const(90000)
+_NONCE_MIN = const(8)
+_NONCE_MAX = const(64)
+
+
+class InspectError(FwError):
+    """A question that cannot be answered."""
+
+
+async def answer(app, question, out):
+    """Answer one question with lines to `out`; the last one is {0: "end"}."""
+    words = question.split()
+    verb = words[0] if words else ""
+    if verb not in _VERBS:
+        raise InspectError(
+            "inspect-question",
+            "expected state, log, check, pull N or challenge HEX, found %r" % question[:40],
+        )
+    await _VERBS[verb](app, words[1:], out)
+    await out.send({0: "end"})
+
+
+async def _state(app, words, out):
+    gc.collect()
+    mark, health = app.keystore.mark, app.journal.health()
+    figures = {
+        0: "state",
+        1: app.sealer.firmware,
+        2: app.signer.public_65,
+        3: app.signer.key_class,
+        4: [app.clock.boot, app.clock.mono_ms()],
+        6: app.keystore.chain_16 or b"",
+        7: [mark.number, mark.hash_32 or b"", mark.next_sequence],
+        8: app.sealer.next_sequence,
+        9: app.seal_task.interval_s,
+        10: [health[name] for name in ("fill_permille", "records_permille", "waiting", "erased")],
+        11: [app.journal.acknowledged, len(health["bad_sectors"]), health["damaged"]],
+        12: [[one.name, one.state, one.failures] for one in app.supervisor.tasks],
+        13: gc.mem_free() if hasattr(gc, "mem_free") else 0,
+        14: [app.recorder.dropped, app.meters.missed, len(app.journal.lost)],
+    }
+    if app.clock.utc_ms() is not None:
+        figures[5] = app.clock.utc_ms()
+    await out.send(figures)
+    for meter, watch in zip(app.meters.meters, app.meters.watches()):
+        counters = list(watch.reader.counters())
+        await out.send({0: "meter", 1: meter.profile, 2: meter.unit, 3: watch.state, 4: counters})
+
+
+async def _log(app, words, out):
+    for line in log.recent():
+        await out.send({0: "line", 1: line[:_CHUNK]})
+
+
+async def _check(app, words, out):
+    health = app.journal.health()
+    states = [watch.state for watch in app.meters.watches()]
+    uplink = [one for one in app.supervisor.tasks if one.name == "uplink"]
+    await out.send(_result("signing table", _table_is_right(), "SHA-256"))
+    flash = "%d bad sectors, %d read errors" % (len(health["bad_sectors"]), health["read_errors"])
+    await out.send(_result("flash", not (health["bad_sectors"] or health["read_errors"]), flash))
+    fill = "%d permille waiting for the collector" % health["fill_permille"]
+    await out.send(_result("journal", health["fill_permille"] < 800, fill))
+    await out.send(_result("meters", states and set(states) == {"present"}, ", ".join(states)))
+    await out.send(_result("clock", app.clock.utc_ms() is not None, "time of day"))
+    failures = uplink[0].failures if uplink else 0
+    sent = "%d failures, %d batches wait" % (failures, health["waiting"])
+    await out.send(_result("collector", uplink and app.journal.acknowledged, sent))
+
+
+def _result(name, good, text):
+    return {0: "check", 1: name, 2: 1 if good else 0, 3: text}
+
+
+def _table_is_right():
+    from .p256_table import check_table
+
+    try:
+        check_table()
+    except FwError:
+        return False
+    return True
+
+
+async def _pull(app, words, out):
+    number = int(words[0]) if words else 1
+    while True:
+        found = next(app.journal.batches(number), None)
+        if found is None:
+            return
+        number, hash_32, read = found
+        await _send_batch(number, hash_32, read(), out)
+        number += 1
+
+
+async def _send_batch(number, hash_32, data, out):
+    await out.send({0: "batch", 1: number, 2: hash_32, 3: len(data)})
+    for at in range(0, len(data), _CHUNK):
+        await out.send({0: "part", 1: at, 2: bytes(data[at : at + _CHUNK])})
+
+
+async def _challenge(app, words, out):
+    nonce = binascii.unhexlify(words[0]) if words else b""
+    if not _NONCE_MIN <= len(nonce) <= _NONCE_MAX:
+        raise InspectError("inspect-nonce", "expected a nonce of 8 to 64 bytes in hexadecimal")
+    asked_ms = app.clock.mono_ms()
+    while await _sealed(app, out):
+        pass  # what was read before the question goes into batches of its own
+    await _read_now(app, out)
+    app.nonces = [[nonce, app.clock.boot, asked_ms]]
+    try:
+        number, hash_32 = await _sealed(app, out)
+    finally:
+        app.nonces = None
+    read = next(app.journal.batches(number))[2]
+    await _send_batch(number, hash_32, read(), out)
+
+
+async def _read_now(app, out):
+    """Every meter once, ahead of the grid, which goes on as before."""
+    before = app.sealer.next_sequence + app.sealer.waiting
+    app.meters.poll_soon()
+    await _until(app, out, lambda: _read(app) >= before + len(app.meters.watches()))
+
+
+def _read(app):
+    return app.sealer.next_sequence + app.sealer.waiting
+
+
+async def _sealed(app, out):
+    """Seal what waits, while no meter is being asked; None if nothing waited."""
+    await _until(app, out, lambda: app.meters.idle_ms() >= min(_SEAL_MS, app.meters.interval_ms // 2))
+    sealed = app.sealer.seal_once()
+    if sealed:
+        app.sealed(sealed)
+    return sealed
+
+
+async def _until(app, out, condition):
+    end_ms = app.clock.mono_ms() + _WAIT_MS
+    while not condition():
+        if app.clock.mono_ms() > end_ms:
+            raise InspectError("inspect-busy", "expected idle meters, found them busy; ask again")
+        await out.pause()
+
+
+_VERBS = {"state": _state, "log": _log, "check": _check, "pull": _pull, "challenge": _challenge}
