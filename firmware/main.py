@@ -56,6 +56,9 @@ def main(arguments):
 
             print(json.dumps(enrol(board, board.random(32))))  # noqa: TID251 - nothing signed
             return 0
+        if board.safe_mode():
+            print("safe mode: the station does not start; reset to leave it")
+            return 0
         settings, profiles = load(board)
         if "--check" in arguments:
             print("the configuration is right")
@@ -66,6 +69,9 @@ def main(arguments):
     except FwError as error:
         print("refused: %s: %s" % (error.code, error.text))
         return 1
+    except KeyboardInterrupt:
+        board.attended()
+        print("interrupted: nothing is read until the next reset")
     return 0
 
 

@@ -36,6 +36,7 @@ PROVISIONING = "provisioning"
 _MAX_BATCH_LEN = const(12288)
 _HEALTH = const(16)
 _RECEIPT = const(19)
+_NONCES = const(21)
 _METER_DEADLINE_MS = const(120000)
 _NETWORK_DEADLINE_MS = const(60000)
 _NETWORK_LIMIT = const(100)  # failures in a row; with the pauses more than eight hours
@@ -58,6 +59,7 @@ class App:
         self._board = board
         self._timing = timing or Timing()
         self._config = config
+        self.nonces = None  # [[nonce, boot, mono_ms]] that the next batch answers
         log.configure(log.level_named(config["log_level"]))
         changes = Changes(board.store, config.hash_8, VERSION)
         self.boots = Boots(board.store, board.reset_cause, changes)
@@ -160,7 +162,21 @@ class App:
             is_open = self._board.contact(self._config["cabinet_pin"])
             cabinet = Cabinet(is_open, self.recorder.event, self._timing.sleep_ms)
             self.supervisor.add("cabinet", cabinet.run, _NETWORK_DEADLINE_MS)
+        self._add_people()
         await self.supervisor.run()
+
+    def _add_people(self):
+        """What is there for people at the cabinet: the console of an inspector, the light."""
+        if self._board.console:
+            from .console import Console
+
+            console = Console(self._board.console, self, self._timing.sleep_ms)
+            self.supervisor.add("console", console.run, _METER_DEADLINE_MS)
+        if self._config["led_pin"] >= 0:
+            from .led import Led
+
+            led = Led(self._board.light(self._config["led_pin"]), self, self._timing.sleep_ms)
+            self.supervisor.add("led", led.run, _NETWORK_DEADLINE_MS)
 
     def _add_patient(self, name, factory, deadline_ms):
         """What depends on the network may fail for long before the board is reset for it."""
@@ -213,6 +229,8 @@ class App:
         fields = {_HEALTH: health}
         if self.uplink and self.uplink.receipt:
             fields[_RECEIPT] = self.uplink.receipt
+        if self.nonces:
+            fields[_NONCES] = self.nonces
         return fields
 
     def _reset(self, reason):

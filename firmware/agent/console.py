@@ -1,7 +1,7 @@
 """Answers an inspector over the console cable while the station goes on sampling.
 
-A line that begins with `?` asks; what answers is loaded when it is needed and forgotten afterwards.
-Every line of an answer is `@I`, CRC-32 in hexadecimal, base64 of CBOR; log lines may stand between.
+A line that begins with `?` asks; what answers is loaded when it is needed and forgotten again.
+Every line of an answer is `@I`, CRC-32 in hexadecimal, base64 of CBOR; log lines stand between.
 Must never take long at a time, never change anything but what `inspect` says, and never answer
 with anything secret.
 """

@@ -12,12 +12,14 @@ import gc
 from . import log
 from .constant import const
 from .errors import FwError
+from .version import VERSION
 
 _CHUNK = const(384)
 _SEAL_MS = const(700)  # what a signature may take
 _WAIT_MS = const(90000)
 _NONCE_MIN = const(8)
 _NONCE_MAX = const(64)
+_TRIES = const(3)
 
 
 class InspectError(FwError):
@@ -42,13 +44,13 @@ async def _state(app, words, out):
     mark, health = app.keystore.mark, app.journal.health()
     figures = {
         0: "state",
-        1: app.sealer.firmware,
+        1: VERSION,
         2: app.signer.public_65,
         3: app.signer.key_class,
         4: [app.clock.boot, app.clock.mono_ms()],
         6: app.keystore.chain_16 or b"",
         7: [mark.number, mark.hash_32 or b"", mark.next_sequence],
-        8: app.sealer.next_sequence,
+        8: app.meters.next_sequence,
         9: app.seal_task.interval_s,
         10: [health[name] for name in ("fill_permille", "records_permille", "waiting", "erased")],
         11: [app.journal.acknowledged, len(health["bad_sectors"]), health["damaged"]],
@@ -59,9 +61,11 @@ async def _state(app, words, out):
     if app.clock.utc_ms() is not None:
         figures[5] = app.clock.utc_ms()
     await out.send(figures)
-    for meter, watch in zip(app.meters.meters, app.meters.watches()):
-        counters = list(watch.reader.counters())
-        await out.send({0: "meter", 1: meter.profile, 2: meter.unit, 3: watch.state, 4: counters})
+    for watch in app.meters.watches():
+        reader = watch.reader
+        about = {0: "meter", 1: reader.profile.id, 2: reader.unit, 3: watch.state}
+        about[4] = list(reader.counters())
+        await out.send(about)
 
 
 async def _log(app, words, out):
@@ -78,7 +82,8 @@ async def _check(app, words, out):
     await out.send(_result("flash", not (health["bad_sectors"] or health["read_errors"]), flash))
     fill = "%d permille waiting for the collector" % health["fill_permille"]
     await out.send(_result("journal", health["fill_permille"] < 800, fill))
-    await out.send(_result("meters", states and set(states) == {"present"}, ", ".join(states)))
+    present = all([state == "present" for state in states])
+    await out.send(_result("meters", states and present, ", ".join(states)))
     await out.send(_result("clock", app.clock.utc_ms() is not None, "time of day"))
     failures = uplink[0].failures if uplink else 0
     sent = "%d failures, %d batches wait" % (failures, health["waiting"])
@@ -120,36 +125,37 @@ async def _challenge(app, words, out):
     nonce = binascii.unhexlify(words[0]) if words else b""
     if not _NONCE_MIN <= len(nonce) <= _NONCE_MAX:
         raise InspectError("inspect-nonce", "expected a nonce of 8 to 64 bytes in hexadecimal")
-    asked_ms = app.clock.mono_ms()
-    while await _sealed(app, out):
+    nonces = [[nonce, app.clock.boot, app.clock.mono_ms()]]
+    while await _sealed(app, out, None):
         pass  # what was read before the question goes into batches of its own
-    await _read_now(app, out)
-    app.nonces = [[nonce, app.clock.boot, asked_ms]]
-    try:
-        number, hash_32 = await _sealed(app, out)
-    finally:
-        app.nonces = None
-    read = next(app.journal.batches(number))[2]
-    await _send_batch(number, hash_32, read(), out)
+    for _ in range(_TRIES):  # the regular seal may take the readings first
+        await _read_now(app, out)
+        sealed = await _sealed(app, out, nonces)
+        if sealed:
+            number, hash_32 = sealed
+            await _send_batch(number, hash_32, next(app.journal.batches(number))[2](), out)
+            return
+    raise InspectError("inspect-busy", "expected readings to seal, found none; ask again")
 
 
 async def _read_now(app, out):
     """Every meter once, ahead of the grid, which goes on as before."""
-    before = app.sealer.next_sequence + app.sealer.waiting
+    wanted = app.meters.next_sequence + len(app.meters.watches())
     app.meters.poll_soon()
-    await _until(app, out, lambda: _read(app) >= before + len(app.meters.watches()))
+    await _until(app, out, lambda: app.meters.next_sequence >= wanted)
 
 
-def _read(app):
-    return app.sealer.next_sequence + app.sealer.waiting
-
-
-async def _sealed(app, out):
+async def _sealed(app, out, nonces):
     """Seal what waits, while no meter is being asked; None if nothing waited."""
-    await _until(app, out, lambda: app.meters.idle_ms() >= min(_SEAL_MS, app.meters.interval_ms // 2))
-    sealed = app.sealer.seal_once()
+    need_ms = min(_SEAL_MS, app.meters.interval_ms // 2)
+    await _until(app, out, lambda: app.meters.idle_ms() >= need_ms)
+    app.nonces = nonces
+    try:
+        sealed = app.sealer.seal_once()
+    finally:
+        app.nonces = None
     if sealed:
-        app.sealed(sealed)
+        app.seal_task.sealed(sealed)
     return sealed
 
 

@@ -44,6 +44,7 @@ class MeterTask:
         self.meters = []
         self.missed = 0
         self._due_ms = None  # of the next poll; None while meters are being asked
+        self._soon = False
         _check_told_apart(readers)
         self._owners = []  # the watch of each entry of `meters`
         self._buses = _by_client(
@@ -72,6 +73,14 @@ class MeterTask:
             return 0
         return max(0, self._due_ms - self.clock.mono_ms())
 
+    def poll_soon(self):
+        """One reading of every meter as soon as may be; the grid stays as it is."""
+        self._soon = True
+
+    def watches(self):
+        """The watch of each meter, bus by bus."""
+        return [watch for bus in self._buses for watch in bus]
+
     async def poll_once(self):
         """One reading of every meter."""
         if len(self._buses) == 1:
@@ -93,6 +102,9 @@ class MeterTask:
             left_ms = due_ms - self.clock.mono_ms()
             if left_ms <= 0:
                 return due_ms
+            if self._soon:
+                self._soon = False
+                return due_ms - self.interval_ms
             await self._timing.sleep_ms(min(left_ms, _SLICE_MS))
 
     async def _poll_bus(self, watches):

@@ -58,10 +58,14 @@ class SealTask:
         self._adapt()
         if sealed is None:
             return False
+        self.sealed(sealed)
+        return True
+
+    def sealed(self, sealed):
+        """What follows a batch (number, hash), whoever had it sealed."""
         self._recorder.resumed()
         log.info("seal", "sealed", number=sealed[0], waiting=self._journal.waiting)
         self._on_sealed()
-        return True
 
     def _adapt(self):
         """Read less often while the journal fills with what nobody fetches; undo it later."""

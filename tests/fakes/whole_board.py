@@ -69,7 +69,7 @@ class WholeBoard:
     """The board; `power_on()` gives a running application, again and again on the same flash."""
 
     key_class = 0
-    link = None
+    link = console = None
 
     def __init__(self, sectors=64, **changes):
         self.store = Store()

@@ -12,6 +12,7 @@ import machine
 import network
 from agent import log
 from agent.clock import epoch_s
+from agent.console import Stdin
 from agent.files import BackedFiles
 from agent.modbus.timing import sleep_ms
 
@@ -26,6 +27,9 @@ _GENUINE = const(b"meterseal1")
 _USUAL_BLOB = const(256)
 _MOST_BLOB = const(6144)
 _SETTLE_MS = const(1000)
+_SAFE_PIN = const(0)  # the BOOT button, after the reset: held during it, the ROM loader comes
+_SAFE_MS = const(2000)
+_ATTENDED_MS = const(1000)
 
 # A brown-out is a watchdog reset to MicroPython (ports/esp32/modmachine.c).
 _CAUSES = {
@@ -112,6 +116,7 @@ class Board:
         self.ticks = time
         self.read_file = BackedFiles(_reader(directory), self.store).read
         self.rtc = self.flash = self.watchdog = self.link = None
+        self.console = Stdin()
 
     def configure(self, config):
         """Take into use what the configuration decides."""
@@ -153,6 +158,26 @@ class Board:
         """A function that tells whether the cabinet's door is open; the contact closes to GND."""
         contact = machine.Pin(pin, machine.Pin.IN, machine.Pin.PULL_UP)
         return lambda: contact.value() == 1
+
+    def light(self, pin):
+        """A function that switches the light at a pin."""
+        return machine.Pin(pin, machine.Pin.OUT, value=0).value
+
+    def safe_mode(self):
+        """Whether the button is pressed in the first seconds: then no watchdog is ever started."""
+        button = machine.Pin(_SAFE_PIN, machine.Pin.IN, machine.Pin.PULL_UP)
+        for _ in range(_SAFE_MS // 50):
+            if not button.value():
+                return True
+            time.sleep_ms(50)
+        return False
+
+    def attended(self):
+        """Somebody broke in over the console: feed the watchdog, which cannot be stopped."""
+        if self.watchdog:
+            feed = self.watchdog.feed
+            timer = machine.Timer(0)
+            timer.init(period=_ATTENDED_MS, mode=machine.Timer.PERIODIC, callback=lambda _: feed())
 
     def health(self):
         """Largest free block of the system's heap, which TLS lives on, and the signal strength."""

@@ -172,12 +172,20 @@ def tls_context(ca_der):
     return context
 
 
+def _exists(path):
+    try:
+        return bool(os.stat(path))
+    except OSError:
+        return False
+
+
 class Board:
     """What the application needs of a board, on this PC; `directory` stands for it."""
 
     key_class = 0  # sim
     reset_cause = 0
     link = None  # a PC is always on its network
+    console = None  # asked for with METERSEAL_CONSOLE: the terminal may be somebody's
 
     def __init__(self, directory):
         self.read_file = read_file(directory)
@@ -188,6 +196,17 @@ class Board:
         self.tls_context = tls_context
         self._directory = directory
         self.flash = self.watchdog = None
+        if os.getenv("METERSEAL_CONSOLE"):
+            from agent.console import Stdin
+
+            self.console = Stdin()
+
+    def safe_mode(self):
+        """Whether a technician keeps the station from starting: the file `safe_mode` is there."""
+        return _exists(self._directory + "/safe_mode")
+
+    def attended(self):
+        """Somebody broke in; no watchdog of a PC bites by itself."""
 
     def configure(self, config):
         """Take into use what the configuration decides."""
@@ -200,15 +219,16 @@ class Board:
 
     def contact(self, pin):
         """The cabinet's door: open while the file `cabinet_open` is there."""
-        path = self._directory + "/cabinet_open"
+        return lambda: _exists(self._directory + "/cabinet_open")
 
-        def is_open():
-            try:
-                return bool(os.stat(path))
-            except OSError:
-                return False
+    def light(self, pin):
+        """A light that is the file `light`, one character a change."""
 
-        return is_open
+        def switch(on):
+            with open(self._directory + "/light", "a") as file:
+                file.write("1" if on else "0")
+
+        return switch
 
     def health(self):
         """Figures for the health map of a batch: none here."""
