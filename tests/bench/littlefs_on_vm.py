@@ -8,15 +8,15 @@ import sys
 
 sys.path.insert(0, sys.argv[1])
 
-import vfs  # noqa: E402
-from fakes.nor_flash import NorFlash  # noqa: E402
+import vfs
+from fakes.nor_flash import NorFlash
 
 READINGS = 60
 SECTORS = 128
 
 
 def run(record_len, batch_len, hours):
-    """Bytes programmed for each reading; sealed readings are removed, as the journal frees them."""
+    """Bytes programmed for each reading; sealed ones are removed, as the journal frees them."""
     flash = NorFlash(SECTORS)
     vfs.VfsLfs2.mkfs(flash)
     system = vfs.VfsLfs2(flash)
@@ -27,7 +27,7 @@ def run(record_len, batch_len, hours):
             for _ in range(READINGS):
                 readings.write(bytes(record_len))
                 readings.flush()
-        with open("/lfs/batch%d" % (hour % 50), "wb") as batch:
+        with open(f"/lfs/batch{hour % 50}", "wb") as batch:
             batch.write(bytes(batch_len))
     return (flash.count.bytes_programmed - before) / (READINGS * hours)
 
