@@ -9,7 +9,7 @@ are read.
 import gc
 import socket
 
-from . import log
+from . import forget, log
 from .boots import Boots
 from .changes import Changes
 from .clock import Clock, Floor
@@ -162,21 +162,13 @@ class App:
             is_open = self._board.contact(self._config["cabinet_pin"])
             cabinet = Cabinet(is_open, self.recorder.event, self._timing.sleep_ms)
             self.supervisor.add("cabinet", cabinet.run, _NETWORK_DEADLINE_MS)
-        self._add_people()
+        if self._board.console or self._config["led_pin"] >= 0:
+            from . import people
+
+            people.add(self, self._board, self._config, self._timing.sleep_ms)
+            del people
+            forget.modules("people")
         await self.supervisor.run()
-
-    def _add_people(self):
-        """What is there for people at the cabinet: the console of an inspector, the light."""
-        if self._board.console:
-            from .console import Console
-
-            console = Console(self._board.console, self, self._timing.sleep_ms)
-            self.supervisor.add("console", console.run, _METER_DEADLINE_MS)
-        if self._config["led_pin"] >= 0:
-            from .led import Led
-
-            led = Led(self._board.light(self._config["led_pin"]), self, self._timing.sleep_ms)
-            self.supervisor.add("led", led.run, _NETWORK_DEADLINE_MS)
 
     def _add_patient(self, name, factory, deadline_ms):
         """What depends on the network may fail for long before the board is reset for it."""

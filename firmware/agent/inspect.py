@@ -61,7 +61,7 @@ async def _state(app, words, out):
     if app.clock.utc_ms() is not None:
         figures[5] = app.clock.utc_ms()
     await out.send(figures)
-    for watch in app.meters.watches():
+    for watch in app.meters.watches:
         reader = watch.reader
         about = {0: "meter", 1: reader.profile.id, 2: reader.unit, 3: watch.state}
         about[4] = list(reader.counters())
@@ -75,7 +75,7 @@ async def _log(app, words, out):
 
 async def _check(app, words, out):
     health = app.journal.health()
-    states = [watch.state for watch in app.meters.watches()]
+    states = [watch.state for watch in app.meters.watches]
     uplink = [one for one in app.supervisor.tasks if one.name == "uplink"]
     await out.send(_result("signing table", _table_is_right(), "SHA-256"))
     flash = "%d bad sectors, %d read errors" % (len(health["bad_sectors"]), health["read_errors"])
@@ -140,7 +140,7 @@ async def _challenge(app, words, out):
 
 async def _read_now(app, out):
     """Every meter once, ahead of the grid, which goes on as before."""
-    wanted = app.meters.next_sequence + len(app.meters.watches())
+    wanted = app.meters.next_sequence + len(app.meters.watches)
     app.meters.poll_soon()
     await _until(app, out, lambda: app.meters.next_sequence >= wanted)
 

@@ -25,7 +25,7 @@ def code(app):
     """How often to blink."""
     if app.journal.fill_permille >= _FULL_PERMILLE or app.recorder.dropped:
         return JOURNAL_FULL
-    if any(watch.state == "lost" for watch in app.meters.watches()):
+    if any(watch.state == "lost" for watch in app.meters.watches):
         return METER_LOST
     if app.clock.utc_ms() is None:
         return NO_CLOCK

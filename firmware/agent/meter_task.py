@@ -47,9 +47,10 @@ class MeterTask:
         self._soon = False
         _check_told_apart(readers)
         self._owners = []  # the watch of each entry of `meters`
-        self._buses = _by_client(
-            [MeterWatch(reader, clock, self._epoch, on_event, lost_after) for reader in readers]
-        )
+        self.watches = [
+            MeterWatch(reader, clock, self._epoch, on_event, lost_after) for reader in readers
+        ]
+        self._buses = _by_client(self.watches)
         self._on_reading = on_reading
         self._on_meters = on_meters
         self._timing = timing or Timing()
@@ -76,10 +77,6 @@ class MeterTask:
     def poll_soon(self):
         """One reading of every meter as soon as may be; the grid stays as it is."""
         self._soon = True
-
-    def watches(self):
-        """The watch of each meter, bus by bus."""
-        return [watch for bus in self._buses for watch in bus]
 
     async def poll_once(self):
         """One reading of every meter."""

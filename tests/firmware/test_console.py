@@ -182,7 +182,7 @@ class LedTest(unittest.TestCase):
         self.assertEqual(led.code(app), led.NO_CLOCK)
         app.clock.set_utc(self.app.clock.floor.t_unix_ms + 86400000, 5, 40)
         self.assertEqual(led.code(app), led.OK)
-        app.meters.watches()[0].state = "lost"
+        app.meters.watches[0].state = "lost"
         self.assertEqual(led.code(app), led.METER_LOST)
         app.recorder.dropped = 1
         self.assertEqual(led.code(app), led.JOURNAL_FULL)
@@ -199,7 +199,7 @@ class LedTest(unittest.TestCase):
                 raise Stop
 
         self.app.clock.set_utc(self.app.clock.floor.t_unix_ms + 86400000, 5, 40)
-        self.app.meters.watches()[0].state = "lost"
+        self.app.meters.watches[0].state = "lost"
         light = led.Led(seen.append, self.app, sleep_ms)
         with self.assertRaises(Stop):
             asyncio.run(light.run(lambda: None))

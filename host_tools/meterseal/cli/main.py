@@ -21,6 +21,7 @@ VERBS: Final = {
     "verify": "meterseal.cli.verify",
     "collect": "meterseal.cli.collect",
     "station": "meterseal.cli.station",
+    "inspect": "meterseal.cli.inspect",
     "keys": "meterseal.cli.keys",
     "devices": "meterseal.cli.devices",
     "meter": "meterseal.cli.meter",
