@@ -22,6 +22,7 @@ VERBS: Final = {
     "collect": "meterseal.cli.collect",
     "station": "meterseal.cli.station",
     "inspect": "meterseal.cli.inspect",
+    "salvage": "meterseal.cli.salvage",
     "keys": "meterseal.cli.keys",
     "devices": "meterseal.cli.devices",
     "meter": "meterseal.cli.meter",
