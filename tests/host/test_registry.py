@@ -319,3 +319,17 @@ def test_postgresql_refuses_changes_too(tmp_path: Path) -> None:
         engine.dispose()
         assert parse_trust(export(registry, [OPERATOR])).keys.keys() == {bytes.fromhex(ID)}
         registry._database.engine.dispose()  # type: ignore[attr-defined]
+
+
+def test_the_statement_that_the_firmware_makes_is_taken(acts: Acts) -> None:
+    from agent.rollover import roll_over
+    from support.sealing_station import Station as Board
+
+    board = Board().boot()
+    board.key_entropy = board.random
+    old = board.keystore.signer()
+    acts.enter(("enrol", enrol_fields(old.public_65, "kampot-2", "sim")))
+    made = roll_over(board, old.kid_8.hex(), bytes(range(32)))
+    new = enrol_fields(bytes.fromhex(made["public_key"]), "kampot-2", "sim")
+    acts.rollover(old.kid_8.hex(), new, bytes.fromhex(made["statement"]), "2026-05-01T00:00:00Z")
+    assert acts._registry.state().devices[old.kid_8.hex()].successor == made["device_id"]
