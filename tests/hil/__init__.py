@@ -1,0 +1,1 @@
+"""Site acceptance on a real board: see README.md."""
