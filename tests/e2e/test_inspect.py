@@ -1,15 +1,19 @@
 """`meterseal inspect` by mpremote's transport on the real firmware, which goes on sampling."""
 
+import base64
 import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ec
 from meterseal.errors import UnknownKey
 from meterseal.models import KEY_CLASSES
+from meterseal.onsite.cable import open_cable
 from meterseal.resources import profiles_dir
 from meterseal.trust import Trust, TrustedKey
+from meterseal.trust_keys import public_bytes
 from meterseal.verify import Standard, Verifier
 from meterseal.verify.sources import pieces_of_file
 from meterseal.verify.totals import ProfileTotals
@@ -27,7 +31,11 @@ def inspect(station: ConsoleStation, *options: str) -> dict[str, Any]:
 
 
 def run(port: str, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "meterseal", "inspect", port, *options]
+    return meterseal("inspect", port, *options)
+
+
+def meterseal(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "meterseal", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
 
 
@@ -60,6 +68,12 @@ def test_a_technician_looks_pulls_and_challenges_while_it_samples(tmp_path: Path
         assert sealed["batch"] in pulled["batches"]
         assert pulled["batches"] == list(range(1, len(pulled["batches"]) + 1))
 
+        salvaged = tmp_path / "salvaged.cborseq"
+        flash = station.directory / "flash.bin"
+        done = meterseal("salvage", str(flash), "--out", str(salvaged))
+        assert done.returncode == 0, done.stderr
+        assert salvaged.read_bytes().startswith(journaled.read_bytes())
+
         last = inspect(station)
         assert last["boot"] == first["boot"] and last["next_sequence"] > first["next_sequence"]
         assert last["missed_polls"] == 0
@@ -71,6 +85,30 @@ def test_a_technician_looks_pulls_and_challenges_while_it_samples(tmp_path: Path
         assert findings <= {"key-simulated"}, findings
         nonces = [batch.contents.extra[21] for batch in found if 21 in batch.contents.extra]
         assert [[bytes(one[0]).hex() for one in group] for group in nonces] == [[NONCE]]
+
+
+def test_nothing_secret_is_told(tmp_path: Path) -> None:
+    with running(tmp_path / "station") as station:
+        blob = (station.directory / "state" / "keystore").read_bytes()
+        told = b""
+        cable = open_cable(station.port)
+        for question in ("state", "log", "check", "challenge " + NONCE, "pull 1"):
+            told += b"".join(_bytes_in(value) for value in cable.ask(question, 200))
+    private = blob[2:34]
+    key = ec.derive_private_key(int.from_bytes(private), ec.SECP256R1())
+    assert public_bytes(key).hex() == station.identity["public_key"]  # this is what is looked for
+    encodings = (private, private.hex().encode(), base64.b64encode(private), private[::-1])
+    assert len(told) > 1000 and len(set(private)) > 8
+    assert not [one for one in encodings if one in told or one.upper() in told]
+
+
+def _bytes_in(value: Any) -> bytes:
+    """All bytes and texts of an answer, one behind the other."""
+    if isinstance(value, dict):
+        return b"".join(_bytes_in(one) for one in value.values())
+    if isinstance(value, list | tuple):
+        return b"".join(_bytes_in(one) for one in value)
+    return value if isinstance(value, bytes) else str(value).encode()
 
 
 def test_a_stranger_among_the_batches_is_seen(tmp_path: Path) -> None:
