@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from meterseal.errors import UnknownKey
 from meterseal.models import KEY_CLASSES
 from meterseal.onsite.cable import open_cable
 from meterseal.resources import profiles_dir
@@ -109,20 +108,6 @@ def _bytes_in(value: Any) -> bytes:
     if isinstance(value, list | tuple):
         return b"".join(_bytes_in(one) for one in value)
     return value if isinstance(value, bytes) else str(value).encode()
-
-
-def test_a_stranger_among_the_batches_is_seen(tmp_path: Path) -> None:
-    with running(tmp_path / "station") as station:
-        answer = tmp_path / "challenge.cborseq"
-        inspect(station, "--challenge", "new", "--out", str(answer))
-    other = verifier(station)
-    other.trust.keys.clear()  # type: ignore[attr-defined]
-    try:
-        other.verify(answer.read_bytes())
-    except UnknownKey as refusal:
-        assert refusal.code == "key-unknown"
-    else:
-        raise AssertionError("a batch of an unknown key was verified")
 
 
 def test_after_ctrl_c_the_board_is_the_technicians(tmp_path: Path) -> None:
