@@ -16,6 +16,7 @@ from .constant import const
 _LOOK_MS = const(200)
 _CLOSED_MS = const(10000)
 _MOST = const(200)  # bytes of a question
+_MOST_PAUSES = const(40)  # two seconds; a bus that is never idle must not silence the console
 
 
 class Stdin:
@@ -81,7 +82,9 @@ class Console:
         """One line of an answer, when no meter is waited for."""
         data = cbor.encode(value)
         text = binascii.b2a_base64(data).decode().rstrip()
-        while not self._app.meters.idle_ms():
+        for _ in range(_MOST_PAUSES):
+            if self._app.meters.idle_ms():
+                break
             await self.pause()
         self._write("@I %08x %s" % (binascii.crc32(data) & 0xFFFFFFFF, text))
         await self.pause(0)
