@@ -104,6 +104,11 @@ class Sealer:
     # -- while running
 
     @property
+    def number(self):
+        """Number of the newest batch of the chain; 0 for none."""
+        return self._keystore.mark.number
+
+    @property
     def chain_16(self):
         """Id of the present chain."""
         return self._keystore.chain_16

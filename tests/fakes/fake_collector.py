@@ -19,6 +19,7 @@ class Collector:
         self.clock = clock
         self.device = binascii.hexlify(kid_8).decode()
         self.chains = {}  # chain -> {number: batch}
+        self.stated = {}  # chain -> numbers that the device says are lost
         self.requests = []  # numbers in each request; None for a GET
         self.failures = []
         self.is_open = False
@@ -48,7 +49,20 @@ class Collector:
     def keep(self, batch):
         payload = minicbor.decode(minicbor.decode(batch).value[2])
         self.chains.setdefault(payload[1], {})[payload[2]] = batch
+        stated = self.stated.setdefault(payload[1], set())
+        for first, last in [lost[1:3] for lost in payload.get(15, ()) if lost[0] == 0]:
+            stated.update(range(first, last + 1))
         return payload[2]
+
+    def held_up_to(self, chain):
+        """Number of the last batch before which nothing is missing; 0 for none."""
+        kept, stated = self.chains[chain], self.stated.get(chain, ())
+        number = last = 0
+        while number + 1 in kept or number + 1 in stated:
+            number += 1
+            if number in kept:
+                last = number
+        return last
 
     def forget_after(self, number):
         """Restored from an old backup."""
@@ -61,9 +75,7 @@ class Collector:
         acks = []
         for chain in self.chains if self.answers else ():
             kept = self.chains[chain]
-            number = 0
-            while number + 1 in kept:
-                number += 1
+            number = self.held_up_to(chain)
             ack = {"device": self.device, "chain": chain, "number": number}
             ack["hash"] = batch_hash(kept[number]) if number else bytes(32)
             ack.update(self.lie)

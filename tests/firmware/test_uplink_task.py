@@ -97,6 +97,27 @@ class UplinkTest(unittest.TestCase):
         self.call()
         self.assertEqual(self.collector.requests, [[1]])
 
+    def test_an_unreadable_batch_does_not_block_a_long_backlog(self):
+        self.batches(1)
+        self.call()
+        self.batches(1)
+        ((_, _, read),) = list(self.station.journal.batches())
+        at = self.station.flash.image.find(read()[-64:])
+        self.batches(11)
+        self.station.flash.image[at] ^= 1
+        for _ in range(3):
+            with self.assertRaises(UploadError) as caught:
+                self.call()
+            self.assertEqual(caught.exception.code, "ack-none")
+        self.assertEqual([lost[:2] for lost in self.station.journal.lost], [(2, 2)])
+        self.batches(1)  # the first one that states it
+        self.call()
+        self.assertEqual(self.station.journal.acknowledged, 14)
+        self.assertEqual(self.station.journal.waiting, 0)
+        self.assertTrue(14 in self.collector.requests[-1] or 14 in self.collector.requests[4])
+        for numbers in self.collector.requests:
+            self.assertEqual(numbers, sorted(numbers))
+
     def test_what_the_sealer_holds_back_is_not_sent(self):
         self.batches(3)
         last = [hash_32 for _, hash_32, _ in self.station.journal.batches()][-1]

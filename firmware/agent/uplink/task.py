@@ -114,6 +114,23 @@ class Uplink:
                 break
             reads.append(read)
             length += size
+        return self._with_statement(reads, length, most)
+
+    def _with_statement(self, reads, length, most):
+        """The newest batch too, where batches are lost: only the statement that it makes lets the
+        collector acknowledge what stands behind the gap, and the backlog may be long.
+        """
+        if not reads or not self._journal.lost:
+            return reads, length
+        for _, hash_32, read in self._journal.batches(self._sealer.number):
+            newest = read()
+            if not self._sealer.may_send(hash_32) or newest == reads[-1]():
+                break
+            size = len(newest)
+            while reads and length + size > most:
+                length -= len(reads.pop()())
+            reads.append(read)
+            length += size
         return reads, length
 
     def _room(self):
