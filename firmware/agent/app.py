@@ -82,6 +82,7 @@ class App:
             self._timing.sleep_ms,
             self._on_sealed,
         )
+        self.sessions = self._make_sessions()
         self.supervisor = Supervisor(
             self.clock.mono_ms,
             board.watchdog.feed,
@@ -143,6 +144,16 @@ class App:
         uplink.identify(self.signer.kid_8)
         return uplink
 
+    def _make_sessions(self):
+        config = self._config
+        if not config["sessions"] and not config["fiscal_interval_s"]:
+            return None
+        from .session_task import Sessions, pseudonym_key
+
+        parts = (self.journal, self.meters, self.clock, self.signer, self.recorder)
+        key = pseudonym_key(self._board, config.secrets["pseudonym_key"])
+        return Sessions(config, self._board, parts, key, self._timing.sleep_ms)
+
     async def run(self):
         """Start the clock, then every task; the supervisor sees to the rest."""
         self.clock.on_set = self.recorder.clock_set
@@ -151,6 +162,8 @@ class App:
         deadline_ms = 4 * self._config["uplink"]["timeout_ms"] + 60000
         self.supervisor.add("meters", self._run_meters, _METER_DEADLINE_MS)
         self.supervisor.add("seal", self.seal_task.run, _SEAL_DEADLINE_MS)
+        if self.sessions:
+            self.supervisor.add("sessions", self.sessions.run, _SEAL_DEADLINE_MS)
         if self.uplink:
             self._add_patient("uplink", self.uplink.run, deadline_ms)
         if self._board.link:
@@ -199,6 +212,8 @@ class App:
     def _written(self, reading):
         self.sealer.noted()
         log.debug("journal", "reading", sequence=reading.sequence, status=reading.status)
+        if self.sessions:
+            self.sessions.on_reading(reading)
 
     def _on_sealed(self):
         gc.collect()

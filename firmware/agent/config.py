@@ -95,13 +95,18 @@ def _value(field, found, path):
                 "config-required", "expected %s (%s), found nothing" % (key, field.help), key=key
             )
         value = field.default
-        return _section(field, value, key) if field.kind in (SECTION, SECTIONS) else value
+        return _section(field, value, key) if _checked(field, value) else value
     value = found[field.name]
     if field.kind in (SECTION, SECTIONS):
         return _section(field, value, key)
     _check_type(field, value, key)
     _check_range(field, value, key)
     return value
+
+
+def _checked(field, default):
+    """Whether a default is a section to be filled in; a list that may be empty is not."""
+    return field.kind == SECTION or (field.kind == SECTIONS and bool(default))
 
 
 def _section(field, value, key):
@@ -175,6 +180,14 @@ def _check_together(values):
                 "meters[%d].bus is %d, but there are %d buses, counted from 0"
                 % (i, meter["bus"], len(values["buses"])),
                 key="meters[%d].bus" % i,
+            )
+    for i, session in enumerate(values["sessions"]):
+        if session["meter"] >= len(values["meters"]):
+            raise ConfigError(
+                "config-conflict",
+                "sessions[%d].meter is %d, but there are %d meters, counted from 0"
+                % (i, session["meter"], len(values["meters"])),
+                key="sessions[%d].meter" % i,
             )
     url = values["uplink"]["url"]
     if url and not url.startswith("https://"):

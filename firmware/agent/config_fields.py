@@ -160,6 +160,23 @@ NETWORK_FIELDS = (
     Field("lan_power_pin", INTEGER, -1, -1, 48, "lan: GPIO that powers the PHY; -1: none"),
 )
 
+SESSION_FIELDS = (
+    Field("meter", INTEGER, 0, 0, 31, "index into meters"),
+    Field(
+        "trigger",
+        CHOICE,
+        "contact",
+        ("contact", "power", "command"),
+        None,
+        "what begins and ends a session",
+    ),
+    Field("contact_pin", INTEGER, 0, 0, 48, "contact: GPIO of the contactor, low when closed"),
+    Field("start_power_w", INTEGER, 100, 1, 10000000, "power: a session begins at so much"),
+    Field("stop_power_w", INTEGER, 50, 1, 10000000, "power: it ends below so much"),
+    Field("start_hold_s", INTEGER, 0, 0, 3600, "power: so long above before it begins"),
+    Field("stop_hold_s", INTEGER, 120, 0, 3600, "power: so long below before it ends"),
+)
+
 QUANTITIES = ["energy_import_wh", "power_w", "voltage_l1_v", "current_l1_a"]
 
 FIELDS = (
@@ -190,6 +207,8 @@ FIELDS = (
     Field("journal", SECTION, {}, JOURNAL_FIELDS, None, "the store on the board"),
     Field("clock", SECTION, {}, CLOCK_FIELDS, None, "sources of time"),
     Field("network", SECTION, {}, NETWORK_FIELDS, None, "the way to the network"),
+    Field("sessions", SECTIONS, [], SESSION_FIELDS, 8, "connectors whose sessions get OCMF"),
+    Field("fiscal_interval_s", INTEGER, 0, 0, 86400, "OCMF fiscal records so often; 0: none"),
     Field(
         "cabinet_pin",
         INTEGER,
@@ -214,4 +233,5 @@ FIELDS = (
 
 SECRET_FIELDS = (
     Field("wifi_password", TEXT, "", 0, 63, "password of the wireless network", True),
+    Field("pseudonym_key", TEXT, "", 0, 64, "key of drivers' pseudonyms; empty: made here", True),
 )

@@ -116,3 +116,7 @@ class SectorFault(JournalError):
 
 class MeterError(FwError):
     """The meters of the station cannot be told apart; codes `meter-*`."""
+
+
+class SessionError(FwError):
+    """A session command or the kept sessions are not what they should be; codes `session-*`."""

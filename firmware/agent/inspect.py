@@ -2,7 +2,8 @@
 
 `state`: figures. `log`: the newest lines. `check`: the self-test, while everything runs. `pull N`:
 the batches of the chain from number N on. `challenge HEX`: reads the meters now and seals them
-together with the nonce, in a batch of its own. Must never stop the sampling, and never give out
+together with the nonce, in a batch of its own. `session start|stop|stop-remote N [WHO]`: from the
+controller. Must never stop the sampling, and never give out
 anything that is not signed for the world anyway.
 """
 
@@ -33,7 +34,7 @@ async def answer(app, question, out):
     if verb not in _VERBS:
         raise InspectError(
             "inspect-question",
-            "expected state, log, check, pull N or challenge HEX, found %r" % question[:40],
+            "expected one of %s, found %r" % (", ".join(sorted(_VERBS)), verb[:20]),
         )
     await _VERBS[verb](app, words[1:], out)
     await out.send({0: "end"})
@@ -167,4 +168,22 @@ async def _until(app, out, condition):
         await out.pause()
 
 
-_VERBS = {"state": _state, "log": _log, "check": _check, "pull": _pull, "challenge": _challenge}
+async def _session(app, words, out):
+    if not app.sessions or len(words) < 2 or not words[1].isdigit():
+        raise InspectError(
+            "inspect-session",
+            "expected `start`, `stop` or `stop-remote`, a connector and perhaps who charges, on a "
+            "station whose configuration has sessions",
+        )
+    named = app.sessions.command(int(words[1]), words[0], " ".join(words[2:]))
+    await out.send({0: "session", 1: int(words[1]), 2: named})
+
+
+_VERBS = {
+    "state": _state,
+    "log": _log,
+    "check": _check,
+    "pull": _pull,
+    "challenge": _challenge,
+    "session": _session,
+}

@@ -24,6 +24,7 @@ CONTEXT = 1
 READING = 2
 ANCHOR = 3
 EVENT = 4
+OCMF = 5  # a whole record, text
 ACK = 8
 STATE = 16
 BATCH = 17
@@ -33,7 +34,7 @@ DATA_OVERHEAD = 4
 _LONG = const(0x80)
 _PEEK = const(40)  # bytes read at once: a whole reading of four values
 _SHORTEST = const(4)
-_KINDS = (CONTEXT, READING, ANCHOR, EVENT, ACK, STATE, BATCH, DATA)
+_KINDS = (CONTEXT, READING, ANCHOR, EVENT, OCMF, ACK, STATE, BATCH, DATA)
 _ERASED = const(0xFF)
 
 

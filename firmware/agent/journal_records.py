@@ -11,11 +11,11 @@ import struct
 from agent.constant import const
 from agent.errors import JournalError
 from agent.journal_flash import SECTOR
-from agent.journal_record import ANCHOR, CONTEXT, EVENT, HEADER, READING, binding
+from agent.journal_record import ANCHOR, CONTEXT, EVENT, HEADER, OCMF, READING, binding
 
 MAX_CONTEXT_LEN = 3072
 MAX_RECORD_LEN = 900
-_KINDS = (READING, ANCHOR, EVENT)
+_KINDS = (READING, ANCHOR, EVENT, OCMF)
 _OWN = const(">IHH")  # in the sector header: mark (epoch, offset), binding of the first context
 
 
@@ -54,7 +54,7 @@ class RecordRing:
 
     def _check(self, kind, payload):
         if kind not in _KINDS:
-            raise JournalError("journal-kind", "expected kind 2, 3 or 4, found %d" % kind)
+            raise JournalError("journal-kind", "expected kind 2 to 5, found %d" % kind)
         if len(payload) > MAX_RECORD_LEN:
             raise _too_large("record", MAX_RECORD_LEN, len(payload))
         if kind == READING and not (self._context or self._new_context):

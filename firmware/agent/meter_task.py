@@ -74,6 +74,10 @@ class MeterTask:
             return 0
         return max(0, self._due_ms - self.clock.mono_ms())
 
+    def watch_of(self, index):
+        """The watch of an entry of the table of meters."""
+        return self._owners[index]
+
     def poll_soon(self):
         """One reading of every meter as soon as may be; the grid stays as it is."""
         self._soon = True

@@ -16,6 +16,7 @@ CONTEXT = 1
 READING = 2
 ANCHOR = 3
 EVENT = 4
+OCMF = 5
 
 _ROW_OVERHEAD = const(20)  # at most: sequence, time, quality and patches of one reading
 _ANCHOR_HEAD = const(0x85)  # array of five
@@ -31,6 +32,7 @@ class Gathered:
         self.rows = []
         self.anchors = []
         self.events = []
+        self.ocmf = []
         self.malformed = 0
         self.mark = None
         self.complete = True  # nothing was left for the next batch
@@ -56,6 +58,8 @@ class Gathered:
                 self._take_anchor(payload)
             elif kind == EVENT:
                 self._take_event(payload)
+            elif kind == OCMF:
+                self._take_ocmf(payload)
         except (ReadingError, ValueError, IndexError):
             self.malformed += 1
         return True
@@ -121,6 +125,11 @@ class Gathered:
         encoded = self._renumbered(payload) if kind in _METER_EVENTS else bytes(payload)
         self.events.append(cbor.Raw(encoded))
         self._room -= len(encoded)
+        self.records += 1
+
+    def _take_ocmf(self, payload):
+        self.ocmf.append(bytes(payload).decode())
+        self._room -= len(payload) + 3
         self.records += 1
 
     def _renumbered(self, payload):

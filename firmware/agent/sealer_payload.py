@@ -44,6 +44,8 @@ def payload_fields(keystore, clock, identity, key_class, gathered, lost, others)
     fields[batch.KEY_CLASS] = key_class
     fields[batch.EVENTS] = gathered.events
     fields[batch.LOST] = lost
+    if gathered.ocmf:
+        fields[batch.OCMF] = gathered.ocmf
     return fields
 
 

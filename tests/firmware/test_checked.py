@@ -40,7 +40,7 @@ class CheckedTest(unittest.TestCase):
         self.board.files["secrets.json"] = json.dumps({"wifi_password": "correct horse"}).encode()
         self.settings = config.load(self.board.read_file)
         self.keep()
-        self.assertEqual(self.read()[0].secrets, {"wifi_password": "correct horse"})
+        self.assertEqual(self.read()[0].secrets["wifi_password"], "correct horse")
         self.assertFalse(b"horse" in self.board.store.get("checked"))
 
     def test_any_changed_file_is_checked_again(self):

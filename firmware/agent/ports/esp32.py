@@ -159,6 +159,11 @@ class Board:
         contact = machine.Pin(pin, machine.Pin.IN, machine.Pin.PULL_UP)
         return lambda: contact.value() == 1
 
+    def contactor(self, pin):
+        """A function that tells whether a contactor is closed; its feedback closes to GND."""
+        contact = machine.Pin(pin, machine.Pin.IN, machine.Pin.PULL_UP)
+        return lambda: contact.value() == 0
+
     def light(self, pin):
         """A function that switches the light at a pin."""
         return machine.Pin(pin, machine.Pin.OUT, value=0).value

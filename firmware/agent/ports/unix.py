@@ -221,6 +221,10 @@ class Board:
         """The cabinet's door: open while the file `cabinet_open` is there."""
         return lambda: _exists(self._directory + "/cabinet_open")
 
+    def contactor(self, pin):
+        """A contactor: closed while the file `contactor_<pin>` is there."""
+        return lambda: _exists("%s/contactor_%d" % (self._directory, pin))
+
     def light(self, pin):
         """A light that is the file `light`, one character a change."""
 

@@ -1,0 +1,78 @@
+"""What a sealed reading says to a session: register, power, the meter's serial number, the time.
+
+Decodes for OCMF only what was journaled a moment ago, by the profile that is sealed with it. Must
+never change a reading, and never take one that failed or was flagged implausible for a good one.
+"""
+
+from . import decode, ocmf
+from .constant import const
+from .meter_reader import IMPLAUSIBLE
+from .session import Seen
+
+_MOST_SERIAL = const(40)
+
+
+def seen(watch, reading, clock):
+    """`Seen` of a reading of the meter under `watch`."""
+    reader = watch.reader
+    serial = serial_of(watch)
+    mono_ms = 100 * reading.t_100ms
+    total = reader.total(reading, watch.setup)
+    mark = None
+    if total is not None and serial and not reading.flags & IMPLAUSIBLE and total[0] >= 0:
+        anchor = clock.anchor()
+        places = ocmf.decimals(total[1], total[2] == 0)
+        sync = ocmf.letter(anchor, clock.error_ms())
+        mark = ocmf.Mark(reading.sequence, time_ms(clock, mono_ms), sync, total[0], places)
+    return Seen(mark, mono_ms, _power_mw(reader.profile, reading), serial, reader.profile.id)
+
+
+def time_ms(clock, mono_ms):
+    """UTC as the device believes it; without a clock the earliest that it can be (letter U)."""
+    anchor = clock.anchor()
+    if anchor is None:
+        return clock.floor.t_unix_ms + mono_ms
+    return anchor[2] + mono_ms - anchor[1]
+
+
+def state_letter(reading, known):
+    """OCMF meter state of a reading: `known`, whether the meter ever answered."""
+    if reading.status == 0:
+        return "E" if reading.flags & IMPLAUSIBLE else "G"
+    if reading.status == 1:
+        return "T" if known else "N"
+    return "N" if reading.status == 4 else "F"
+
+
+def serial_of(watch):
+    """Serial number as text; profile and unit id if the meter has none; "" if not yet read."""
+    profile = watch.reader.profile
+    names = [register for register in profile.identity if register.name == "serial"]
+    if not names:
+        return "%s/%d" % (profile.id, watch.reader.unit)
+    for function, address, words in watch.identity:
+        if (function, address) == (names[0].function, names[0].address):
+            return _serial_text(bytes(words), names[0].order)
+    return "" if not watch.identity else "%s/%d" % (profile.id, watch.reader.unit)
+
+
+def _serial_text(words, order):
+    """Up to eight bytes are a number, more are text; what is not readable is hexadecimal."""
+    if len(words) <= 8:
+        return str(decode.unsigned(words, order))
+    text = words.rstrip(b"\x00 ").lstrip(b"\x00 ")
+    if text and all(33 <= byte < 127 for byte in text):
+        return text.decode()[:_MOST_SERIAL]
+    return "".join(["%02x" % byte for byte in words])[:_MOST_SERIAL]
+
+
+def _power_mw(profile, reading):
+    """The total active power in milliwatts, or None."""
+    offset = 0
+    for index, column in enumerate(profile.columns):
+        end = offset + 2 * column.count
+        if column.name == "power_w" and column.scale_factor < 0 and reading.present >> index & 1:
+            words = reading.words[offset:end]
+            return decode.milli(words, column.kind, column.order, column.exp10, column.markers)
+        offset = end
+    return None
