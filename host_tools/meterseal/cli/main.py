@@ -27,6 +27,9 @@ VERBS: Final = {
     "devices": "meterseal.cli.devices",
     "meter": "meterseal.cli.meter",
     "profiles": "meterseal.cli.profiles",
+    "report": "meterseal.cli.report",
+    "recompute": "meterseal.cli.recompute",
+    "prove": "meterseal.cli.prove",
     "demo": "meterseal.cli.demo",
 }
 """Verb -> module with `register(app)`. A module imports what its commands need inside them."""
