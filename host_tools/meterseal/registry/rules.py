@@ -81,8 +81,9 @@ def _replace_device(state: State, entry: Entry) -> None:
     old, new = state.device(entry["old_device_id"]), state.in_service(entry["new_device_id"])
     if old is new:
         _refuse("device-known", "expected two devices, found one twice", "Name old and new one.")
-    for meter in state.meters_of(old.id):
+    for meter in state.in_place.pop(old.id, []):
         meter.entry = {**meter.entry, "device_id": new.id}
+        state.in_place.setdefault(new.id, []).append(meter)
     old.successor = new.id
 
 
@@ -99,7 +100,8 @@ def _rollover(state: State, entry: Entry) -> None:
 def _install(state: State, entry: Entry) -> None:
     state.in_service(entry["device_id"])
     name = name_of(entry["meter"])
-    if any(one.name == name and one.removal is None for one in state.meters):
+    present = state.newest.get(name)
+    if present is not None and present.removal is None:
         text = f"expected a meter that is not in place, found {name[0]} {name[1]} installed"
         _refuse("meter-installed", text, "Enter its removal first.")
     for meter in state.meters_of(entry["device_id"]):
@@ -108,10 +110,13 @@ def _install(state: State, entry: Entry) -> None:
             _refuse(
                 "unit-taken", text, "Enter that meter's removal first, or correct the unit id."
             )
-    if "parent" in entry and not any(one.name == name_of(entry["parent"]) for one in state.meters):
+    if "parent" in entry and name_of(entry["parent"]) not in state.newest:
         text = f"expected a parent meter on record, found {' '.join(name_of(entry['parent']))}"
         _refuse("meter-parent", text, "Enter the main meter first.")
-    state.meters.append(Meter(entry))
+    meter = Meter(entry)
+    state.meters.append(meter)
+    state.newest[name] = state.by_entry[entry["n"]] = meter
+    state.in_place.setdefault(entry["device_id"], []).append(meter)
 
 
 def _remove(state: State, entry: Entry) -> None:
@@ -123,13 +128,13 @@ def _remove(state: State, entry: Entry) -> None:
             "meter-register", f"{text}{entry['register_wh']} Wh at {entry['until']}", "Correct."
         )
     meter.removal = entry
+    state.by_entry[entry["n"]] = meter
+    state.in_place[meter.entry["device_id"]].remove(meter)
 
 
 def _calibration(state: State, entry: Entry) -> None:
     name = name_of(entry["meter"])
-    meter = next((one for one in reversed(state.meters) if one.name == name), None)
-    if meter is None:
-        meter = state.installed(name)  # raises: never installed
+    meter = state.newest.get(name) or state.installed(name)  # raises: never installed
     if unix_ms(entry["valid_until"]) <= unix_ms(entry["calibrated_at"]):
         text = f"expected a validity behind {entry['calibrated_at']}, found {entry['valid_until']}"
         _refuse("calibration-dates", text, "Correct the dates.")
@@ -165,11 +170,10 @@ def _countersign(state: State, entry: Entry) -> None:
 def _mark_signed(state: State, target: Entry) -> None:
     if target["type"] == "enrol":
         state.devices[target["device_id"]].countersigned = True
-    for meter in state.meters:
-        if meter.entry["n"] == target["n"]:
-            meter.countersigned = True
-        if meter.removal is target:
-            meter.removal_countersigned = True
+    elif target["type"] == "meter-install":
+        state.by_entry[target["n"]].countersigned = True
+    else:
+        state.by_entry[target["n"]].removal_countersigned = True
 
 
 def _refuse(code: str, text: str, remedy: str) -> NoReturn:

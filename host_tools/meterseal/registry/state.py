@@ -57,6 +57,11 @@ class State:
     devices: dict[str, Device] = field(default_factory=dict)
     stations: dict[str, Entry] = field(default_factory=dict)
     meters: list[Meter] = field(default_factory=list)
+    newest: dict[MeterName, Meter] = field(default_factory=dict)
+    in_place: dict[str, list[Meter]] = field(default_factory=dict)
+    """Meters in place, by the device that reads them."""
+    by_entry: dict[int, Meter] = field(default_factory=dict)
+    """Meters by the numbers of their installation and removal."""
     signed: set[int] = field(default_factory=set)
 
     def device(self, device_id: str) -> Device:
@@ -81,9 +86,9 @@ class State:
 
     def installed(self, name: MeterName) -> Meter:
         """A meter that is in place. Raises RegistryError `meter-not-installed`."""
-        for meter in reversed(self.meters):
-            if meter.name == name and meter.removal is None:
-                return meter
+        meter = self.newest.get(name)
+        if meter is not None and meter.removal is None:
+            return meter
         text = f"expected a meter that is installed, found {name[0]} {name[1]}"
         raise RegistryError("meter-not-installed", text, "See `meterseal devices show`.")
 
@@ -97,11 +102,7 @@ class State:
 
     def meters_of(self, device_id: str) -> list[Meter]:
         """Meters in place that a device reads."""
-        return [
-            one
-            for one in self.meters
-            if one.removal is None and one.entry["device_id"] == device_id
-        ]
+        return list(self.in_place.get(device_id, ()))
 
 
 def name_of(item: dict[str, Any]) -> MeterName:
