@@ -73,12 +73,15 @@ def _crc_len(kind):
 
 
 def _checksum(kind, frame, address, bind):
+    """Never looks erased: a write that was cut before its CRC is thus never taken for whole."""
     if kind >= STATE:
-        return struct.pack(">I", crc32(frame, address & 0xFFFFFFFF) & 0xFFFFFFFF)
+        crc = crc32(frame, address & 0xFFFFFFFF) & 0xFFFFFFFF
+        return struct.pack(">I", crc if crc != 0xFFFFFFFF else 0x7FFFFFFF)
     seed = address ^ address >> 12 ^ address >> 24
     if kind in (READING, ANCHOR, EVENT):
         seed ^= bind
-    return struct.pack(">H", crc16(frame, seed & 0xFFFF))
+    crc = crc16(frame, seed & 0xFFFF)
+    return struct.pack(">H", crc if crc != 0xFFFF else 0x7FFF)
 
 
 class SectorReader:

@@ -99,6 +99,15 @@ class RecordTest(unittest.TestCase):
         reader = SectorReader(self.flash, 5, 3, binding(b"mine"))  # as the sector's header says
         self.assertEqual([bytes(p) for _, _, p, _ in reader.walk()], [b"reading"])
 
+    def test_a_cut_before_the_checksum_is_never_a_whole_record(self):
+        # Its CRC-16 is 0xFFFF: what flash reads where nothing was programmed yet.
+        payload = bytes((0, 0, 0x7D, 0x24)) + b"measured\xff\xff"
+        frame = encode(READING, payload, 3 * SECTOR + HEADER)
+        self.flash.program(5, HEADER, frame[:-4])
+        self.assertEqual(self.found(), [])
+        self.flash.program(5, HEADER, frame)
+        self.assertEqual(self.found(), [payload])
+
     def test_a_record_inside_a_payload_is_not_a_record(self):
         inner = encode(READING, b"inner", 3 * SECTOR + HEADER + 2)
         self.write((EVENT, inner))
