@@ -82,6 +82,7 @@ class WholeBoard:
         }
         self.reset_cause = 1
         self.door_open = False
+        self.contactor_closed = False
         self.resets = []
         self.sign_ms = self.erase_ms = self.look_up_ms = 0
         self.look_ups = 0
@@ -148,6 +149,9 @@ class WholeBoard:
 
     def contact(self, pin):
         return lambda: self.door_open
+
+    def contactor(self, pin):
+        return lambda: self.contactor_closed
 
     def health(self):
         return {1: 4096, 4: -61}

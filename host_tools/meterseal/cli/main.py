@@ -19,6 +19,7 @@ REFUSED, USAGE, ENVIRONMENT = 1, 2, 3
 
 VERBS: Final = {
     "verify": "meterseal.cli.verify",
+    "export": "meterseal.cli.export",
     "collect": "meterseal.cli.collect",
     "station": "meterseal.cli.station",
     "inspect": "meterseal.cli.inspect",

@@ -8,6 +8,7 @@ from pathlib import Path
 from meterseal.cli import output
 from meterseal.errors import VerificationError
 from meterseal.models import Finding
+from meterseal.ocmf.ledger import Ledger
 from meterseal.verify.report import DeviceReport, report
 from meterseal.verify.sources import Piece, files, pieces_of_file
 from meterseal.verify.verifier import Verdict, Verifier
@@ -50,6 +51,10 @@ class Run:
     verifier: Verifier
     files: list[FileResult] = field(default_factory=list)
     findings: dict[tuple[bytes, str], Tally] = field(default_factory=dict)
+    ocmf: Ledger = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ocmf = Ledger(self.verifier.trust.keys, self.verifier.totals)
 
     def read(self, paths: Iterable[Path]) -> None:
         """Verify everything, with a verdict line for each file."""
@@ -82,6 +87,7 @@ class Run:
                 result.refusals.append((piece.offset, refusal))
         if verdict.batch is None:
             return
+        self.ocmf.take(verdict.batch)
         for finding in verdict.batch.findings:
             if finding.code not in _PROVISIONAL:
                 name = verdict.batch.kid, finding.code
@@ -100,6 +106,7 @@ class Run:
             bool(self.files)
             and all(result.good for result in self.files)
             and all(chain.complete for chain in chains)
+            and self.ocmf.good
         )
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from meterseal.cli import output
+from meterseal.cli.export_show import as_object, summary
 from meterseal.cli.verify_run import FileResult, Run
 from meterseal.errors_text import remedy
 from meterseal.models import Finding
@@ -17,6 +18,7 @@ def show(run: Run) -> None:
     for device in run.devices:
         for chain in device.chains:
             _say_chain(device, chain)
+    summary(run.ocmf)
     rows = [row for device in run.devices for row in _rows(device)]
     if rows:
         output.table(_HEAD, rows, _NUMBERS)
@@ -97,6 +99,7 @@ def show_json(run: Run) -> None:
             "operator": trust.operator,
             "files": [_file(result) for result in run.files],
             "devices": [_device(device, run) for device in run.devices],
+            "ocmf": as_object(run.ocmf),
         }
     )
 

@@ -1,0 +1,1 @@
+"""What leaves for other software: OCMF records, sessions as CSV, OCPP values."""

@@ -1,0 +1,1 @@
+"""OCMF records inside sealed batches: read strictly, checked against the sealed registers."""
