@@ -252,7 +252,9 @@ class Fleet:
                 activity=self.plan.activity,
             )
             for line in station.lines:
-                line.unit_has_children = any(one.parent == line.name() for one in station.lines)
+                line.unit_has_children = any(
+                    one.parent == line.name() and one.role == "connector" for one in station.lines
+                )
                 self.install(station, line, station.board, start_ms, line.milliwh(0))
                 until = self.calibration_until.get(line.serial, "2031-06-01T00:00:00Z")
                 self.calibrate(line, until=until)

@@ -60,6 +60,11 @@ class Archive:
         """Ids of all devices with batches here, ascending."""
         return sorted(self._devices)
 
+    def state(self) -> tuple[tuple[int, int], ...]:
+        """Size and time of change of each file."""
+        found = (path.stat() for path in self.files)
+        return tuple((one.st_size, one.st_mtime_ns) for one in found)
+
     def batches(self, device: str) -> Iterator[bytes]:
         """Raw batches of a device in canonical order."""
         files = self._devices.get(device, [])

@@ -49,6 +49,8 @@ class Job:
     setups: tuple[tuple[str, str], ...]
     simulated: bool
     clock_limit_unix_ms: int
+    archive_state: tuple[tuple[int, int], ...] = ()
+    """Of the archive's files: a worker that lives on must notice that they changed."""
 
 
 class ReportPolicy:
@@ -85,7 +87,7 @@ def run_device(job: Job, device: str, archive: Archive | None = None) -> DeviceR
         if any(binding.device == device for binding in one.bindings)
     ]
     binder = Binder(device, bounds, profiles, job.rules, dict(job.setups))
-    batches = (archive or _archive(job.paths)).batches(device)
+    batches = (archive or _archive(job.paths, job.archive_state)).batches(device)
     return Intake(device, binder).take(verifier.verify_each(batches))
 
 
@@ -131,5 +133,5 @@ def _profiles(files: tuple[bytes, ...]) -> dict[bytes, Profile]:
 
 
 @lru_cache(maxsize=2)
-def _archive(paths: tuple[Path, ...]) -> Archive:
+def _archive(paths: tuple[Path, ...], _state: tuple[tuple[int, int], ...]) -> Archive:
     return Archive(paths)

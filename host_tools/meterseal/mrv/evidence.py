@@ -25,6 +25,11 @@ BATCH_LIST: Final = "batches.json"
 
 def write_evidence(path: Path, outcome: Outcome, report_data: bytes, fetch: str = "") -> None:
     """Pack of a report. `fetch`: where the raw batches are; the pack then holds their hashes."""
+    write_pack(path, _facts(outcome.request, fetch), members_of(outcome, report_data, fetch))
+
+
+def members_of(outcome: Outcome, report_data: bytes, fetch: str = "") -> list[Member]:
+    """The members of the pack of a report, in order."""
     request = outcome.request
     activity = request.activity
     tables = tomllib.loads(activity.data.decode())
@@ -38,8 +43,7 @@ def write_evidence(path: Path, outcome: Outcome, report_data: bytes, fetch: str 
     ]
     members += [member(f"profiles/{name}", data) for name, data in _profiles(outcome)]
     members += [member(TRUST, request.trust_data), member(REPORT, report_data)]
-    members += _batches(outcome, fetch)
-    write_pack(path, _facts(request, fetch), members)
+    return members + _batches(outcome, fetch)
 
 
 def _facts(request: Request, fetch: str) -> dict[str, Any]:

@@ -43,16 +43,19 @@ def member(name: str, data: bytes) -> Member:
 
 def write_pack(path: Path, facts: dict[str, Any], members: list[Member]) -> None:
     """Write a pack; `facts` go into the manifest (canonical JSON values)."""
-    listed = []
-    for one in members:
-        digest, length = hashlib.sha256(), 0
-        for piece in one.source():
-            digest.update(piece)
-            length += len(piece)
-        listed.append({"name": one.name, "length": length, "sha256": digest.hexdigest()})
+    listed = [listing(one) for one in members]
     manifest = pretty({"format": FORMAT, "version": 1, **facts, "members": listed})
     with path.open("wb") as file:
         _write(file, [member(MANIFEST, manifest), *members])
+
+
+def listing(one: Member) -> dict[str, Any]:
+    """Name, length and SHA-256 of a member, as the manifest has them."""
+    digest, length = hashlib.sha256(), 0
+    for piece in one.source():
+        digest.update(piece)
+        length += len(piece)
+    return {"name": one.name, "length": length, "sha256": digest.hexdigest()}
 
 
 def _write(file: IO[bytes], members: Iterable[Member]) -> None:
@@ -127,11 +130,7 @@ class Pack:
         if len(set(self.names())) != len(self.names()):
             _refuse("pack-members", "each member once", "one twice")
         for one in self.manifest["members"]:
-            digest, length = hashlib.sha256(), 0
-            for piece in self._pieces(one["name"]):
-                digest.update(piece)
-                length += len(piece)
-            if (length, digest.hexdigest()) != (one["length"], one["sha256"]):
+            if listing(Member(one["name"], self._source(one["name"]))) != one:
                 _refuse("pack-member", f"{one['name']} with the hash of the manifest", "another")
 
     def _check_form(self) -> None:

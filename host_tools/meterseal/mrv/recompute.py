@@ -14,9 +14,9 @@ from typing import Any
 from meterseal.errors import VerificationError
 from meterseal.mrv.archive import Archive
 from meterseal.mrv.devices import Spread, run_here
-from meterseal.mrv.evidence import REPORT, check_batch_list, request_of
+from meterseal.mrv.evidence import REPORT, check_batch_list, members_of, request_of
 from meterseal.mrv.exact import pretty
-from meterseal.mrv.pack import HASHES, Pack
+from meterseal.mrv.pack import HASHES, Pack, listing
 from meterseal.mrv.run import Outcome, run
 from meterseal.trust import parse_trust
 
@@ -59,8 +59,14 @@ def recompute(
         if pack.manifest["batches"] == HASHES:
             check_batch_list(pack, Archive(archives))
         outcome = run(request, spread)
-    check_anchors(outcome, anchors, second_anchors)
-    document = build(outcome)
+        check_anchors(outcome, anchors, second_anchors)
+        document = build(outcome)
+        _check_report(pack, document)
+        _check_members(pack, outcome)
+    return Recomputed(document, bool(anchors) and bool(second_anchors))
+
+
+def _check_report(pack: Pack, document: dict[str, Any]) -> None:
     found, expected = pack.read(REPORT), pretty(document)
     if found != expected:
         raise VerificationError(
@@ -68,7 +74,17 @@ def recompute(
             f"expected the recomputed report, found another: {first_difference(found, document)}",
             "Do not use the figures of this pack.",
         )
-    return Recomputed(document, bool(anchors) and bool(second_anchors))
+
+
+def _check_members(pack: Pack, outcome: Outcome) -> None:
+    """Nothing else is in the pack: no member, no bytes between batches, that no check has seen."""
+    members = members_of(outcome, pack.read(REPORT), str(pack.manifest["fetch"]))
+    if [listing(one) for one in members] != pack.manifest["members"]:
+        raise VerificationError(
+            "pack-members",
+            "expected exactly what the report was computed from, found more or others",
+            "Get the pack again from who made it; do not use this one.",
+        )
 
 
 def check_anchors(

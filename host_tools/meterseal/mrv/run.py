@@ -154,6 +154,7 @@ def _devices(
 ) -> list[DeviceResult]:
     """Results of all devices that ever read one of the meters and have batches."""
     activity, period = request.activity, request.period
+    archive = Archive(request.paths)
     job = Job(
         paths=request.paths,
         trust_data=request.trust_data,
@@ -170,9 +171,10 @@ def _devices(
         setups=tuple(sorted(state.setups.items())),
         simulated=request.demo,
         clock_limit_unix_ms=period.until_unix_ms + CLOCK_MARGIN_MS,
+        archive_state=archive.state(),
     )
     bound = {binding.device for one in own for binding in one.bindings}
-    present = [one for one in Archive(request.paths).devices() if one in bound]
+    present = [one for one in archive.devices() if one in bound]
     results = list(spread(job, present))
     simulated = [one.device for one in results if one.refused["key-simulated"]]
     if simulated:
