@@ -22,6 +22,8 @@ from . import answer as answers
 from .http import refusal
 
 _SLICE_MS = const(1000)
+_MOST_BATCHES = const(1000)  # in one request
+_PLACE_LEN = const(1024)  # memory for where a batch stands, 64-bit pointers
 _SERVER_ERROR_MS = const(500)  # the collector's own clock, besides half the round trip
 
 
@@ -105,9 +107,9 @@ class Uplink:
         """([read, ...], bytes) of the oldest batches that fit one request."""
         reads = []
         length = 0
-        most = self._room()
+        most, most_batches = self._room()
         for _, hash_32, read in self._journal.batches():
-            if not self._sealer.may_send(hash_32):
+            if not self._sealer.may_send(hash_32) or len(reads) == most_batches:
                 break
             size = len(read())
             if reads and length + size > most:
@@ -134,12 +136,17 @@ class Uplink:
         return reads, length
 
     def _room(self):
-        """Most bytes of one request: as configured, and less on a board with little memory.
+        """(most bytes, most batches) of one request: as configured, less with little memory.
 
-        Batches are read one at a time, but what waits in the sockets takes memory as well.
+        Batches are read one at a time, but what waits in the sockets takes memory as well, and so
+        does knowing where each of them stands.
         """
         most = self._settings["request_max_bytes"]
-        return min(most, gc.mem_free() // 2) if hasattr(gc, "mem_free") else most
+        if not hasattr(gc, "mem_free"):
+            return most, _MOST_BATCHES
+        gc.collect()
+        free = gc.mem_free()
+        return min(most, free // 2), min(_MOST_BATCHES, free // 4 // _PLACE_LEN + 1)
 
     async def _exchange(self, reads, length):
         """One request; a kept connection that turns out to be dead is opened again at once."""
