@@ -104,7 +104,8 @@ class Station:
 class Fleet:
     """Stations of a plan, before anything is sealed: defects change them first."""
 
-    def __init__(self, plan):
+    def __init__(self, plan, only=None):
+        """`only`: the one station that is needed, of a fleet too large to be held at once."""
         self.plan = plan
         self.registry = Registry(plan.seed)
         self.times = np.arange(
@@ -113,7 +114,9 @@ class Fleet:
             plan.read_interval_s * 1000,
             dtype=np.int64,
         )
-        self.stations = [self._station(i) for i in range(plan.stations)]
+        wanted = range(plan.stations) if only is None else [only] if only >= 0 else []
+        built = {i: self._station(i) for i in wanted}
+        self.stations = [built.get(i) for i in range(plan.stations)]
         self.book = None
         self.other_book = None
         self.calibration_until = {}
