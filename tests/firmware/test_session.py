@@ -1,10 +1,13 @@
 """Sessions: triggers, restarts, bad input, power cuts between the steps of issuing a record."""
 
+import asyncio
 import json
 import unittest
 
+from agent import config
 from agent.clock import RTC
-from agent.errors import SessionError
+from agent.errors import ConfigError, SessionError
+from agent.inspect import InspectError, answer
 from agent.journal import READING
 from agent.meter_reader import IMPLAUSIBLE
 from agent.session_task import pseudonym
@@ -68,6 +71,65 @@ class TriggerTest(unittest.TestCase):
         world.step()
         world.finish()
         self.assertEqual(world.records(), [])
+
+
+class ConsoleTest(unittest.TestCase):
+    """What the controller says over the local line."""
+
+    class App:
+        sessions = None
+
+    class Out:
+        def __init__(self):
+            self.sent = []
+
+        async def send(self, value):
+            self.sent.append(value)
+
+    def ask(self, app, question):
+        out = self.Out()
+        asyncio.run(answer(app, question, out))
+        return out.sent
+
+    def test_a_session_by_command(self):
+        world = SessionWorld(trigger="command").boot()
+        app = self.App()
+        app.sessions = world.sessions
+        named = self.ask(app, "session start 1 DE ABC|1")[0]
+        self.assertEqual((named[0], named[1], len(named[2])), ("session", 1, 32))
+        world.step()
+        self.assertEqual(self.ask(app, "session stop-remote 1")[0][2], named[2])
+        world.step()
+        world.finish()
+        (record,) = world.records()
+        self.assertEqual((ends(record), payload(record)["ID"]), (["B", "R"], named[2]))
+
+    def test_refusals_name_nobody(self):
+        world = SessionWorld(trigger="command").boot()
+        app = self.App()
+        for question in ("session start 1 04A2", "session", "session start one 04A2"):
+            with self.assertRaises(InspectError) as caught:
+                self.ask(app, question)
+            self.assertEqual(caught.exception.code, "inspect-session")
+            self.assertNotIn("04A2", str(caught.exception))
+            app.sessions = world.sessions
+
+
+class ConfigTest(unittest.TestCase):
+    def loaded(self, sessions):
+        meters = [{"profile": "a"}]
+        found = {"schema": 1, "station_id": "s", "meters": meters, "buses": [{}]}
+        found["sessions"] = sessions
+        return config.load(lambda name: json.dumps(found if "config" in name else {}).encode())
+
+    def test_none_by_default_and_defaults_of_one(self):
+        self.assertEqual(self.loaded([{}])["sessions"][0]["trigger"], "contact")
+
+    def test_a_connector_without_a_meter_is_refused(self):
+        with self.assertRaises(ConfigError) as caught:
+            self.loaded([{"meter": 1}])
+        self.assertEqual(caught.exception.code, "config-conflict")
+        self.assertEqual(caught.exception.fields["key"], "sessions[0].meter")
 
 
 class RestartTest(unittest.TestCase):
