@@ -7,7 +7,7 @@ import pytest
 from fakes.nor_flash import PowerCut
 from support.session_station import SessionWorld
 
-RUNS = [(1, 60), pytest.param(2, 500, marks=pytest.mark.long)]
+RUNS = [(1, 30), pytest.param(2, 500, marks=pytest.mark.long)]
 ENDS = set("ELRAP")
 
 
