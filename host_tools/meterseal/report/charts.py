@@ -69,7 +69,7 @@ def nice_top(value: float) -> float:
         return 1.0
     unit = 10.0 ** (len(str(int(value))) - 1)
     return next(
-        unit * step for step in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if unit * step >= value
+        unit * step for step in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10) if unit * step >= value
     )
 
 
