@@ -7,7 +7,6 @@ nothing has a silent default.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
@@ -199,8 +198,3 @@ def _read(path: Path) -> bytes:
 def days_of_year(year: int) -> int:
     """365 or 366."""
     return (date(year + 1, 1, 1) - date(year, 1, 1)).days
-
-
-def whole_year_fraction(first: date, last: date) -> Fraction:
-    """Part of a calendar year that the days from `first` to `last` are."""
-    return Fraction((last - first).days + 1, days_of_year(first.year))

@@ -1,6 +1,5 @@
 """Findings of a report: rule, stable code, severity, subject, and the energy withheld by it."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final
@@ -58,18 +57,11 @@ class Findings:
             key=lambda one: (_ORDER[one.severity], int(one.rule[1:]), one.code, one.subject),
         )
 
-    @property
-    def for_review(self) -> bool:
-        """Whether any of them needs a person before the report can be final."""
-        return any(one.severity == REVIEW for one in self._found)
-
-    def rule_table(self, not_used: Iterable[str] = ()) -> list[dict[str, Any]]:
+    def rule_table(self) -> list[dict[str, Any]]:
         """For every rule: what it does with energy, how often it spoke, what it withheld."""
-        unused = set(not_used)
         table = []
         for rule in RULES:
             own = [one for one in self._found if one.rule == rule.id]
-            outcome = "not applicable" if rule.id in unused else "no finding"
             table.append(
                 {
                     "rule": rule.id,
@@ -77,7 +69,7 @@ class Findings:
                     "demand": rule.demand,
                     "baseline": rule.baseline,
                     "project": rule.project,
-                    "outcome": f"{len(own)} findings" if own else outcome,
+                    "outcome": f"{len(own)} findings" if own else "no finding",
                     "findings": len(own),
                     "withheld_kwh": withheld_text(
                         sum((one.withheld_milliwh for one in own), Fraction(0))

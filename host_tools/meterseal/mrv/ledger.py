@@ -4,7 +4,7 @@ Opening is the closing of the report before. Energy that another report or activ
 that lies outside the registers recorded at installation and removal, is cut away and listed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -187,12 +187,3 @@ def _count(ledger: MeterLedger, one: Segment, slots: MeterSlots, options: Option
             ledger.overdue[key] = ledger.overdue.get(key, Fraction(0)) + correction
     else:
         ledger.withheld[one.kind] = ledger.withheld.get(one.kind, Fraction(0)) + energy
-
-
-def closings(ledgers: Iterable[MeterLedger]) -> Mapping[str, int]:
-    """Closing register of each meter epoch that has one, in mWh."""
-    return {
-        one.installation.key: one.closing_milliwh
-        for one in ledgers
-        if one.closing_milliwh is not None
-    }

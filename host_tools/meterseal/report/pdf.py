@@ -21,11 +21,6 @@ def render_pdf(document: dict[str, Any]) -> bytes:
     return _render(document, "pdf")[0]
 
 
-def render_pages(document: dict[str, Any], pixels_per_inch: int = 80) -> list[bytes]:
-    """The pages of the PDF as PNG, to look at."""
-    return _render(document, "png", pixels_per_inch)
-
-
 def _render(
     document: dict[str, Any], form: Literal["pdf", "png"], pixels_per_inch: int = 80
 ) -> list[bytes]:
