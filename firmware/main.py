@@ -6,7 +6,10 @@ module that imports a port.
 """
 
 import asyncio
+import gc
 import sys
+
+_LOADING = 4096  # bytes between two collections: modules then lie close to one another
 
 
 def port_module():
@@ -30,6 +33,27 @@ def load(board):
     del checked
     forget.modules("checked")
     return found
+
+
+def start(board, loaded=None):
+    """The station's application. Memory is tidied often until it stands, then when a quarter of
+    what is free has been used: what lives long lies close together.
+
+    `loaded()` is called when the code is there and no object of it yet.
+    """
+    tidy = getattr(gc, "threshold", lambda bytes: None)
+    tidy(_LOADING)
+    settings, profiles = load(board)
+    from agent import forget
+    from agent.app import App
+
+    if loaded:
+        loaded()
+    app = App(board, settings, profiles)
+    forget.modules("station_meters", "profile_plan", "journal_recovery")
+    gc.collect()
+    tidy(gc.mem_free() // 4 if hasattr(gc, "mem_free") else -1)
+    return app
 
 
 def check(board):
@@ -59,13 +83,11 @@ def main(arguments):
         if board.safe_mode():
             print("safe mode: the station does not start; reset to leave it")
             return 0
-        settings, profiles = load(board)
         if "--check" in arguments:
+            load(board)
             print("the configuration is right")
             return 0
-        from agent.app import App
-
-        asyncio.run(App(board, settings, profiles).run())
+        asyncio.run(start(board).run())
     except FwError as error:
         print("refused: %s: %s" % (error.code, error.text))
         return 1

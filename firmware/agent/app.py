@@ -25,7 +25,6 @@ from .seal_task import SealTask
 from .sealer import Sealer, Settings
 from .sealer_lost import LostReadings
 from .sealer_payload import Identity
-from .station_meters import energy_registers, make_readers
 from .supervisor import Supervisor
 from .time_trust import TimeTrust
 from .uplink.http import Connection, over_tls
@@ -93,6 +92,8 @@ class App:
 
     def _make_sealer(self, profiles):
         identity = Identity(VERSION, self._config.hash_8, self._board.store.get(PROVISIONING))
+        from .station_meters import energy_registers  # only now: see forget
+
         lost = LostReadings(self._board.store)
         settings = Settings(
             self._config["seal_interval_s"] * 1000,
@@ -106,6 +107,8 @@ class App:
         return sealer
 
     def _make_meters(self, profiles):
+        from .station_meters import make_readers
+
         open_uart = self._board.open_uart
         readers = make_readers(self._config, profiles, self.clock, open_uart, self._timing)
         return MeterTask(

@@ -19,11 +19,10 @@ from agent.journal_flash import SECTOR, Flash
 from agent.journal_lost import Lost
 from agent.journal_record import ANCHOR, CONTEXT, EVENT, READING
 from agent.journal_records import RecordRing
-from agent.journal_recovery import Recovery, recover
 from agent.journal_ring import Ring
 from agent.journal_state import State
 
-__all__ = ("ANCHOR", "CONTEXT", "EVENT", "READING", "Journal", "Lost", "Recovery")
+__all__ = ("ANCHOR", "CONTEXT", "EVENT", "READING", "Journal", "Lost")
 
 _RECORDS = const(1)
 _BATCHES = const(2)
@@ -56,6 +55,8 @@ class Journal:
 
     def mount(self):
         """Find out what is there; writes nothing, never refuses a partition. A Recovery."""
+        from agent.journal_recovery import recover  # only now: see forget
+
         self.recovery = recover(
             self._records, self._batches, self._record_ring, self._state, self._bad
         )

@@ -11,7 +11,6 @@ from .constant import const
 from .errors import ModbusBusError, ModbusError, ModbusException, ModbusTimeout
 from .modbus.settings import Line, limits
 from .plausibility import RATED_POWER_W
-from .profile_plan import plan
 
 RETRIED, IMPLAUSIBLE, PARTIAL = 1, 2, 4  # flags, WIRE_FORMAT.md section 4.4
 _GAP_MS = const(50)
@@ -51,6 +50,8 @@ class MeterReader:
             first_byte_ms=bus.timeout_ms, gap_ms=_GAP_MS, min_interval_ms=bus.min_interval_ms
         )
         client.add_unit(unit, line, lim)
+        from .profile_plan import plan  # only now: see forget
+
         self.reads = _total_first(plan(profile.columns, profile.listed, bus, line), profile.total)
         self._offsets = _offsets(profile.columns)
 

@@ -9,7 +9,7 @@ does), nor where somebody can time it: nothing here takes constant time.
 """
 
 from agent.errors import SignerError
-from agent.p256_field import B, G, N, P, add_points, double_point, inverse, pair_sums
+from agent.p256_field import N, P, add_points, double_point, inverse, on_curve, pair_sums
 from agent.p256_nonce import derive_nonce
 from agent.p256_table import check_table, comb_points, file_reader, use_table
 
@@ -35,19 +35,13 @@ def _private_scalar(private_32):
     )
 
 
-def _on_curve(x, y, zz, zzz):
-    """y^2 = x^3 - 3*x + b for the point (X/ZZ, Y/ZZZ), without a division; ZZ^3 is ZZZ^2."""
-    cubic = x * x - 3 * (zz * zz % P)
-    return not (y * y - cubic % P * x - B * (zzz * zzz % P)) % P
-
-
 def _base_multiple(scalar):
     """scalar * G as (X, Y, ZZ, ZZZ), checked; the scalar is odd."""
     sums = pair_sums(comb_points(scalar))
     total = None
     for first in (0, 4, 8, 12):
         total = add_points(double_point(total), sums[first : first + 4])
-    if total is None or not total[2] or not _on_curve(*total):
+    if total is None or not total[2] or not on_curve(*total):
         raise SignerError(
             "signer-table",
             "expected a point on the curve, found another: nothing was signed; "
@@ -93,46 +87,8 @@ def public_key(private_32):
     return b"\x04" + x.to_bytes(32, "big") + y.to_bytes(32, "big")
 
 
-def _public_point(public_65):
-    """(x, y) of a public key, or None if it is not a point of the curve (SP 800-186, D.1.1.2)."""
-    if len(public_65) != 65 or public_65[0] != 4:
-        return None
-    x = int.from_bytes(public_65[1:33], "big")
-    y = int.from_bytes(public_65[33:], "big")
-    return (x, y) if x < P and y < P and _on_curve(x, y, 1, 1) else None
-
-
-def _sum_of_multiples(terms):
-    """The sum of scalar * (x, y) over the terms, in digits -1, 0, 1 (non-adjacent form)."""
-    digits = []
-    for scalar, (x, y) in terms:
-        triple = 3 * scalar
-        changed = triple ^ scalar
-        digits.append((changed & triple, ((x, y),)))
-        digits.append((changed & scalar, ((x, -y),)))
-    total = None
-    for bit in range(257, 0, -1):
-        total = double_point(total)
-        for marks, point in digits:
-            if marks >> bit & 1:
-                total = add_points(total, point)
-    return total
-
-
 def verify_digest(public_65, digest_32, signature_64):
-    """Whether the signature holds (FIPS 186-5, 6.4.2); False for malformed input, no table."""
-    point = _public_point(public_65)
-    if point is None or len(digest_32) != 32 or len(signature_64) != 64:
-        return False
-    r = int.from_bytes(signature_64[:32], "big")
-    s = int.from_bytes(signature_64[32:], "big")
-    if not 0 < r < N or not 0 < s < N:
-        return False
-    w = inverse(s, N)
-    z = int.from_bytes(digest_32, "big")
-    total = _sum_of_multiples(((z * w % N, G), (r * w % N, point)))
-    if total is None:
-        return False
-    x, _, zz, _ = total
-    # x/zz mod n = r without a division: x/zz is r or, being below p, r + n
-    return not (x - r * zz) % P or (r < P - N and not (x - (r + N) * zz) % P)
+    """Whether the signature holds; False for malformed input, no table (see p256_verify)."""
+    from agent.p256_verify import holds  # sealing never needs it: see forget
+
+    return holds(public_65, digest_32, signature_64)

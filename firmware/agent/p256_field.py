@@ -132,3 +132,9 @@ def pair_sums(points):
         x = (slope * slope - x1 - x2) % p
         sums.append((x, (slope * (x1 - x) - y1) % p))
     return sums
+
+
+def on_curve(x, y, zz, zzz):
+    """y^2 = x^3 - 3*x + b for the point (X/ZZ, Y/ZZZ), without a division; ZZ^3 is ZZZ^2."""
+    cubic = x * x - 3 * (zz * zz % P)
+    return not (y * y - cubic % P * x - B * (zzz * zzz % P)) % P

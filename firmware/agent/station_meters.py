@@ -11,10 +11,13 @@ from .modbus.settings import Line, limits
 def make_readers(config, profiles, clock, open_uart, timing=None):
     """MeterReader in the order of the configuration."""
     clients = [_client(bus, open_uart, timing) for bus in config["buses"]]
-    return [
+    readers = [
         _reader(meter, config["buses"][meter["bus"]], clients[meter["bus"]], profiles, clock)
         for meter in config["meters"]
     ]
+    for name in profiles:
+        profiles[name].listed = ()  # the reads are planned
+    return readers
 
 
 def _reader(meter, bus, client, profiles, clock):

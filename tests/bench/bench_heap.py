@@ -13,7 +13,7 @@ sys.path[:0] = [str(ROOT / "tests")]
 
 from support.small_heap import run  # noqa: E402
 
-HEAP = "352k"
+HEAP = "256k"
 BATCHES = 60
 
 

@@ -13,7 +13,7 @@ import sys
 
 sys.path[:] = ["", ".frozen"]
 
-from main import load  # noqa: E402
+from main import start  # noqa: E402
 
 
 def alive():
@@ -22,21 +22,16 @@ def alive():
     return gc.mem_alloc()
 
 
-def start():
+def power_on():
     """(application, bytes of code, bytes of data)."""
     empty = alive()
     from agent.ports import unix
 
-    board = unix.Board(sys.argv[1])
-    settings, profiles = load(board)
-    gc.collect()
-    from agent.app import App
-
-    code = alive()
-    app = App(board, settings, profiles)
+    code = []
+    app = start(unix.Board(sys.argv[1]), lambda: code.append(alive() - empty))
     app.clock.on_set = app.recorder.clock_set
     app.clock.start()
-    return app, code - empty, alive() - code
+    return app, code[0], alive() - empty - code[0]
 
 
 async def pile_up(app, batches):
@@ -64,7 +59,7 @@ async def drain(app):
 
 async def main():
     """Pile up, drain, say what it took."""
-    app, code_bytes, data_bytes = start()
+    app, code_bytes, data_bytes = power_on()
     most = await pile_up(app, int(sys.argv[2]))
     piled = app.journal.waiting
     most = max(most, await drain(app))

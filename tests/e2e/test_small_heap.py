@@ -11,7 +11,7 @@ from support.small_heap import run
 
 
 @pytest.mark.parametrize(
-    ("heap", "batches"), [("304k", 40), pytest.param("304k", 500, marks=pytest.mark.long)]
+    ("heap", "batches"), [("256k", 40), pytest.param("256k", 500, marks=pytest.mark.long)]
 )
 def test_samples_seals_and_drains_a_backlog_over_tls(
     tmp_path: Path, heap: str, batches: int
