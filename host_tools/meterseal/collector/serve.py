@@ -15,6 +15,7 @@ from meterseal.collector.app import create_app
 from meterseal.collector.database import Database
 from meterseal.collector.intake import Intake
 from meterseal.collector.receipt import load_or_create
+from meterseal.collector.sessions import Sessions, add_routes
 from meterseal.collector.store import Store
 from meterseal.collector.uploads import UploadsFirst
 from meterseal.errors import EnvironmentProblem
@@ -82,9 +83,11 @@ def prepare(settings: Settings) -> None:
 def build(settings: Settings) -> ASGIApp:
     """The interface of one worker."""
     store = Store(Database(settings.database_url))
-    opener = signature_opener(load_trust(settings.trust))
-    intake = Intake(store, opener, load_or_create(settings.data / "receipt.key"))
-    return UploadsFirst(create_app(intake), intake)
+    trust = load_trust(settings.trust)
+    intake = Intake(store, signature_opener(trust), load_or_create(settings.data / "receipt.key"))
+    app = create_app(intake)
+    add_routes(app, Sessions(store, trust))
+    return UploadsFirst(app, intake)
 
 
 def serve_on(settings: Settings, listener: socket.socket, on_ready: Callable[[], None]) -> None:
