@@ -31,6 +31,7 @@ VERBS: Final = {
     "report": "meterseal.cli.report",
     "recompute": "meterseal.cli.recompute",
     "prove": "meterseal.cli.prove",
+    "people": "meterseal.cli.people",
     "demo": "meterseal.cli.demo",
 }
 """Verb -> module with `register(app)`. A module imports what its commands need inside them."""
