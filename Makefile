@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 PYTEST := $(PY) -m pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo test test-device test-host test-e2e test-long lint format bench vectors provision clean
+.PHONY: help dev demo demo-report test test-device test-host test-e2e test-long lint format bench bench-report vectors clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -53,6 +53,12 @@ format: $(STAMP)  ## Put the code into its standard form
 
 bench: $(STAMP)  ## Every performance figure, as a ratio taken in one run: build/bench.json
 	@$(PY) -m tests.bench
+
+demo-report: $(STAMP)  ## A year of 200 simulated stations and its monitoring report (minutes)
+	@$(PY) -m tests.fleet.demo_report --out build/demo-report
+
+bench-report: $(STAMP)  ## A year of 25 and of 100 stations, from raw batches to tonnes (long)
+	@$(PY) -m tests.bench.report_year
 
 vectors: $(STAMP)  ## Write the test vectors again; fails if anything differs
 	@$(PY) tests/vectors/generate.py
