@@ -1,0 +1,2 @@
+#define MICROPY_HW_BOARD_NAME "Meterseal on ESP32-C3"
+#define MICROPY_HW_MCU_NAME "ESP32C3"

@@ -1,0 +1,3 @@
+#define MICROPY_HW_BOARD_NAME "Meterseal industrial ESP32-S3"
+#define MICROPY_HW_MCU_NAME "ESP32S3"
+#define MICROPY_HW_ENABLE_UART_REPL (1)

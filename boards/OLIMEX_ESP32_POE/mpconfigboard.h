@@ -1,0 +1,3 @@
+#define MICROPY_HW_BOARD_NAME "Meterseal on Olimex ESP32-POE"
+#define MICROPY_HW_MCU_NAME "ESP32"
+#define MICROPY_PY_NETWORK_LAN (1)
