@@ -23,7 +23,7 @@ DEVICE_LAYERS: list[set[str]] = [
         "agent.modbus.frame",
     },
     {"agent.columns", "agent.profile", "agent.reading", "agent.config"},
-    {"agent.batch", "agent.signer", "agent.journal", "agent.modbus"},
+    {"agent.batch", "agent.signer", "agent.atecc608", "agent.journal", "agent.modbus"},
     {"agent.keystore", "agent.uplink"},
     {"agent"},
     {"main", "boot", "_boot"},

@@ -63,7 +63,7 @@ class App:
         changes = Changes(board.store, config.hash_8, VERSION)
         self.boots = Boots(board.store, board.reset_cause, changes)
         self.keystore = Keystore.load(board.store)
-        self.signer = self.keystore.signer()
+        self.signer = self.keystore.signer(getattr(board, "element", None))
         floor = Floor(board.store, BUILD_UNIX_S)
         self.clock = Clock(self.boots.boot, board.ticks, board.rtc, floor)
         self.journal = Journal(board.flash, config["journal"])

@@ -217,6 +217,14 @@ FIELDS = (
         48,
         "GPIO of the cabinet contact, low when closed; -1: none",
     ),
+    Field(
+        "secure_element",
+        CHOICE,
+        "none",
+        ("none", "atecc608"),
+        None,
+        "chip on the I2C pins of `clock` in which the key is made",
+    ),
     Field("led_pin", INTEGER, -1, -1, 48, "GPIO of the light that tells how it goes; -1: none"),
     Field(
         "watchdog_s", INTEGER, 60, 30, 600, "the board restarts if some task is silent for so long"

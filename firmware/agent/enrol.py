@@ -21,8 +21,8 @@ def enrol(board, host_entropy):
     except KeystoreError as error:
         if error.code != "key-missing":
             raise
-        keystore = Keystore.create(board.store, board.key_entropy, host_entropy, board.key_class)
-    signer = keystore.signer()
+        keystore = _create(board, host_entropy)
+    signer = keystore.signer(getattr(board, "element", None))
     record = provisioning_record(signer)
     digest = hashlib.sha256(record.encode()).digest()
     if board.store.get(PROVISIONING) is None:
@@ -33,6 +33,14 @@ def enrol(board, host_entropy):
         "key_class": _CLASSES[signer.key_class],
         "provisioning_hash": _hex(board.store.get(PROVISIONING)),
     }
+
+
+def _create(board, host_entropy):
+    """In the secure element if the configuration names one and it answers; else in flash."""
+    chip = getattr(board, "element", None)
+    if chip:
+        return Keystore.create_element(board.store, chip)
+    return Keystore.create(board.store, board.key_entropy, host_entropy, board.key_class)
 
 
 def provisioning_record(signer):

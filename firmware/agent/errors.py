@@ -45,6 +45,10 @@ class SignerError(FwError):
     """Something that this key does not sign; codes `signer-*`."""
 
 
+class ElementError(SignerError):
+    """The secure element did not do what it was asked; codes `element-*`."""
+
+
 class KeystoreError(FwError):
     """Key or high-water mark cannot be used; codes `key-*`, `keystore-*`, `entropy-*`."""
 

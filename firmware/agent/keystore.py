@@ -15,7 +15,12 @@ from collections import namedtuple
 from agent.constant import const
 from agent.errors import KeystoreError
 from agent.p256_field import N
-from agent.signer import KEY_CLASS_SIM, KEY_CLASS_SOFTWARE, SoftwareSigner
+from agent.signer import (
+    KEY_CLASS_SECURE_ELEMENT,
+    KEY_CLASS_SIM,
+    KEY_CLASS_SOFTWARE,
+    SoftwareSigner,
+)
 
 NAME = "keystore"
 
@@ -73,20 +78,33 @@ class Keystore:
             raise KeystoreError(
                 "key-class", "expected 0 (sim) or 1 (software), found %r" % (key_class,)
             )
-        private_32 = new_private_key(random, host_entropy)
-        made = Keystore(
-            store,
-            key_class,
-            private_32,
-            _NO_CHAIN,
-            Mark(0, _NO_HASH, 1),
-            Origin(REASON_FIRST, _NO_CHAIN, 0, _NO_HASH),
-        )
+        return Keystore._first(store, key_class, new_private_key(random, host_entropy))
+
+    @staticmethod
+    def create_element(store, chip):
+        """Make the key inside a secure element; the blob holds its record's hash instead."""
+        if store.get(NAME) is not None:
+            raise KeystoreError("key-exists", "expected no device key, found one; it is kept")
+        from agent import atecc608
+
+        record = atecc608.make_record(chip)
+        store.set(atecc608.NAME, record)
+        digest_32 = hashlib.sha256(record).digest()
+        return Keystore._first(store, KEY_CLASS_SECURE_ELEMENT, digest_32)
+
+    @staticmethod
+    def _first(store, key_class, private_32):
+        mark, origin = Mark(0, _NO_HASH, 1), Origin(REASON_FIRST, _NO_CHAIN, 0, _NO_HASH)
+        made = Keystore(store, key_class, private_32, _NO_CHAIN, mark, origin)
         made._save(made.chain_16, made.mark, made.origin)
         return made
 
-    def signer(self):
-        """The signer of this key."""
+    def signer(self, chip=None):
+        """The signer of this key; `chip`: the secure element, if the board has one."""
+        if self.key_class == KEY_CLASS_SECURE_ELEMENT:
+            from agent.atecc608 import load_signer
+
+            return load_signer(self._store, self._private_32, chip)
         return SoftwareSigner(self._private_32, self.key_class)
 
     def has_chain(self):

@@ -6,11 +6,12 @@ while a meter is being asked or is about to be. Must never wait for the network.
 
 from . import log
 from .constant import const
-from .errors import JournalFull
+from .errors import JournalFull, SignerError
 
 _TICK_MS = const(100)
 _SEAL_MS = const(700)
 _ERASE_MS = const(500)
+_TASK_RESTARTED = const(9)
 _SAMPLING = const(12)  # event sampling_interval
 _FILLING = const(1)
 _CONFIGURED = const(2)
@@ -28,6 +29,7 @@ class SealTask:
         self._config = config
         self._sleep_ms = sleep_ms
         self._on_sealed = on_sealed
+        self._told = False  # that the key does not sign
         self.interval_s = config["read_interval_s"]
 
     async def run(self, check_in):
@@ -55,11 +57,22 @@ class SealTask:
         except JournalFull as error:
             log.error("seal", "refused", code=error.code)
             return False
+        except SignerError as error:
+            self._not_signed(error)
+            return False
+        self._told = False
         self._adapt()
         if sealed is None:
             return False
         self.sealed(sealed)
         return True
+
+    def _not_signed(self, error):
+        """Told once until it signs again; what is read meanwhile waits in the journal."""
+        log.error("seal", "not signed", code=error.code)
+        if not self._told:
+            self._told = True
+            self._recorder.event(_TASK_RESTARTED, ["seal", error.code])
 
     def sealed(self, sealed):
         """What follows a batch (number, hash), whoever had it sealed."""

@@ -23,7 +23,7 @@ from collections import namedtuple
 from agent import log
 from agent.batch import MAX_READINGS, encode_payload
 from agent.constant import const
-from agent.errors import JournalFull, ReadingError, SealError
+from agent.errors import JournalFull, ReadingError, SealError, SignerError
 from agent.keystore import REASON_FIRST, REASON_JOURNAL_LOST, REASON_OPERATOR
 from agent.reading import unpack
 from agent.sealer_chain import ADOPT, CONTINUE, FIRST, decide
@@ -37,7 +37,7 @@ Settings = namedtuple("Settings", "interval_ms max_readings max_len totals")
 DEFAULTS = Settings(3600000, 60, 12288, {})
 
 _FIXED_LEN = const(1024)  # envelope, chain fields, health
-_RETRY_MS = const(10000)  # after the journal was full
+_RETRY_MS = const(10000)  # after the journal was full, or the key did not sign
 _CROWDED_PERMILLE = const(700)  # of the ring of unsealed records: seal before the interval is over
 
 
@@ -173,10 +173,17 @@ class Sealer:
             self._others(),
         )
         payload = encode_payload(fields, gathered.contexts, gathered.rows)
-        content, hash_32 = self._signer.sign1(CONTENT_BATCH, payload)
+        content, hash_32 = self._signed(payload)
         number = self._keystore.mark.number + 1
         self._commit(number, hash_32, content, gathered)
         return number, hash_32
+
+    def _signed(self, payload):
+        try:
+            return self._signer.sign1(CONTENT_BATCH, payload)
+        except SignerError:
+            self._refused_until_ms = self._clock.mono_ms() + _RETRY_MS
+            raise
 
     def _state_jump(self, gathered):
         """State readings as lost whose numbers were given out but which no batch will hold."""

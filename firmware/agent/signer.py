@@ -2,8 +2,8 @@
 
 A signer signs COSE_Sign1 structures of the device's own content types (WIRE_FORMAT.md section 2)
 and OCMF payloads, which begin with `{` and so can never be taken for one. It must never sign a
-digest or a structure that somebody supplies, nor a collector receipt. A secure element gets a
-class of its own with the same members: public_65, kid_8, key_class, sign1, sign_ocmf.
+digest or a structure that somebody supplies, nor a collector receipt. The secure element's signer
+is in atecc608.
 """
 
 import hashlib
@@ -65,7 +65,32 @@ def assemble(protected, payload, signature):
     return bytes(out)
 
 
-class SoftwareSigner:
+class Signer:
+    """What every signer does; a kind of key adds public_65, kid_8, key_class and `_sign`."""
+
+    def sign1(self, content_type, payload):
+        """Sign a payload under a content type of the device: (COSE_Sign1 bytes, batch hash)."""
+        if content_type not in (CONTENT_BATCH, CONTENT_POSSESSION, CONTENT_ROLLOVER):
+            raise SignerError(
+                "signer-content-type",
+                "expected content type 65001, 65002 or 65003, found %r; nothing signed"
+                % (content_type,),
+            )
+        protected = protected_header(content_type, self.kid_8)
+        hash_32 = structure_hash(protected, payload)
+        return assemble(protected, payload, self._sign(hash_32)), hash_32
+
+    def sign_ocmf(self, text):
+        """Sign the payload text of an OCMF record: r || s over SHA-256 of its UTF-8 bytes."""
+        if not isinstance(text, str) or not text.startswith("{") or not text.endswith("}"):
+            raise SignerError(
+                "signer-ocmf",
+                "expected the text of an OCMF payload, from '{' to '}'; nothing signed",
+            )
+        return self._sign(hashlib.sha256(text.encode()).digest())
+
+
+class SoftwareSigner(Signer):
     """Signs with a private key in RAM (RFC 6979), which whoever holds the board can read."""
 
     def __init__(self, private_32, key_class=KEY_CLASS_SOFTWARE):
@@ -80,24 +105,5 @@ class SoftwareSigner:
         self.public_65 = p256.public_key(self._private_32)
         self.kid_8 = kid_of(self.public_65)
 
-    def sign1(self, content_type, payload):
-        """Sign a payload under a content type of the device: (COSE_Sign1 bytes, batch hash)."""
-        if content_type not in (CONTENT_BATCH, CONTENT_POSSESSION, CONTENT_ROLLOVER):
-            raise SignerError(
-                "signer-content-type",
-                "expected content type 65001, 65002 or 65003, found %r; nothing signed"
-                % (content_type,),
-            )
-        protected = protected_header(content_type, self.kid_8)
-        hash_32 = structure_hash(protected, payload)
-        signature = p256.sign_digest(self._private_32, hash_32)
-        return assemble(protected, payload, signature), hash_32
-
-    def sign_ocmf(self, text):
-        """Sign the payload text of an OCMF record: r || s over SHA-256 of its UTF-8 bytes."""
-        if not isinstance(text, str) or not text.startswith("{") or not text.endswith("}"):
-            raise SignerError(
-                "signer-ocmf",
-                "expected the text of an OCMF payload, from '{' to '}'; nothing signed",
-            )
-        return p256.sign_digest(self._private_32, hashlib.sha256(text.encode()).digest())
+    def _sign(self, digest_32):
+        return p256.sign_digest(self._private_32, digest_32)

@@ -8,23 +8,10 @@ from agent.clock import COLLECTOR
 from fakes.nor_flash import NorFlash
 from fakes.whole_board import Reset, WholeBoard
 from support import minicbor
+from support.run_app import run_for
 from support.sealing_station import sequences
 
 BOOT, CLOCK_SET, CONFIG_CHANGED, CABINET, TASK_RESTARTED, RESET = 1, 2, 6, 8, 9, 10
-
-
-async def run_for(app, board, seconds):
-    """Let the station run for so long on its own time, then take the power away."""
-    station = asyncio.create_task(app.run())
-    end_us = board.timing.now_us + seconds * 1000000
-    while board.timing.now_us < end_us:
-        await board.timing.sleep_ms(1000)
-    station.cancel()
-    for task in app.supervisor.tasks:
-        if task.handle:
-            task.handle.cancel()
-    for _ in range(5):
-        await asyncio.sleep(0)
 
 
 class AppTest(unittest.TestCase):

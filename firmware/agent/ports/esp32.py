@@ -115,13 +115,14 @@ class Board:
         self.reset_cause = _CAUSES.get(machine.reset_cause(), 0)
         self.ticks = time
         self.read_file = BackedFiles(_reader(directory), self.store).read
-        self.rtc = self.flash = self.watchdog = self.link = None
+        self.rtc = self.flash = self.watchdog = self.link = self.element = None
         self.console = Stdin()
 
     def configure(self, config):
         """Take into use what the configuration decides."""
         self.flash = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="journal")[0]
         self.rtc = InternalRtc(_battery_rtc(config["clock"]))
+        self.element = _element(config)
         self.watchdog = machine.WDT(timeout=config["watchdog_s"] * 1000)
         self.link = _link(config["network"], config.secrets)
 
@@ -208,8 +209,21 @@ def _reader(directory):
 def _battery_rtc(clock):
     if clock["rtc"] != "ds3231":
         return None
+    return Ds3231(_i2c(clock))
+
+
+def _element(config):
+    """The secure element, if there is to be one; it is not asked before there is work for it."""
+    if config["secure_element"] == "none":
+        return None
+    from agent.atecc608 import Atecc608
+
+    return Atecc608(_i2c(config["clock"]), time.sleep_ms)
+
+
+def _i2c(clock):
     sda, scl = machine.Pin(clock["sda_pin"]), machine.Pin(clock["scl_pin"])
-    return Ds3231(machine.I2C(0, sda=sda, scl=scl, freq=100000))
+    return machine.I2C(0, sda=sda, scl=scl, freq=100000)  # not faster: see atecc608
 
 
 def _link(settings, secrets):

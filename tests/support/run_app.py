@@ -1,0 +1,17 @@
+"""Runs the application of a simulated board for a while of its own time, then takes the power."""
+
+import asyncio
+
+
+async def run_for(app, board, seconds):
+    """Let the station run for so long on its own time, then take the power away."""
+    station = asyncio.create_task(app.run())
+    end_us = board.timing.now_us + seconds * 1000000
+    while board.timing.now_us < end_us:
+        await board.timing.sleep_ms(1000)
+    station.cancel()
+    for task in app.supervisor.tasks:
+        if task.handle:
+            task.handle.cancel()
+    for _ in range(5):
+        await asyncio.sleep(0)
