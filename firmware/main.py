@@ -44,13 +44,14 @@ def start(board, loaded=None):
     tidy = getattr(gc, "threshold", lambda bytes: None)
     tidy(_LOADING)
     settings, profiles = load(board)
-    from agent import forget
+    from agent import assembly, forget
     from agent.app import App
 
     if loaded:
         loaded()
     app = App(board, settings, profiles)
-    forget.modules("station_meters", "profile_plan", "journal_recovery")
+    del assembly
+    forget.modules("assembly", "station_meters", "profile_plan", "journal_recovery")
     gc.collect()
     tidy(gc.mem_free() // 4 if hasattr(gc, "mem_free") else -1)
     return app

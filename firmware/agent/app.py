@@ -14,25 +14,14 @@ from .boots import Boots
 from .changes import Changes
 from .clock import Clock, Floor
 from .constant import const
-from .errors import ConfigError
 from .journal import Journal
 from .keystore import Keystore
-from .meter_task import MeterTask
 from .modbus.timing import Timing
 from .recorder import Recorder
 from .resolver import Resolver
-from .seal_task import SealTask
-from .sealer import Sealer, Settings
-from .sealer_lost import LostReadings
-from .sealer_payload import Identity
 from .supervisor import Supervisor
-from .time_trust import TimeTrust
-from .uplink.http import Connection, over_tls
-from .uplink.task import Uplink
 from .version import BUILD_UNIX_S, VERSION
 
-PROVISIONING = "provisioning"
-_MAX_BATCH_LEN = const(12288)
 _HEALTH = const(16)
 _RECEIPT = const(19)
 _NONCES = const(21)
@@ -55,9 +44,11 @@ class App:
     """
 
     def __init__(self, board, config, profiles, timing=None):
-        self._board = board
-        self._timing = timing or Timing()
-        self._config = config
+        from . import assembly  # only now: see forget
+
+        self.board = board
+        self.timing = timing or Timing()
+        self.config = config
         self.nonces = None  # [[nonce, boot, mono_ms]] that the next batch answers
         log.configure(log.level_named(config["log_level"]))
         changes = Changes(board.store, config.hash_8, VERSION)
@@ -67,121 +58,46 @@ class App:
         floor = Floor(board.store, BUILD_UNIX_S)
         self.clock = Clock(self.boots.boot, board.ticks, board.rtc, floor)
         self.journal = Journal(board.flash, config["journal"])
-        self.sealer = self._make_sealer(profiles)
+        self.sealer = assembly.sealer(self, profiles)
         self.recorder = Recorder(self.journal, self.clock, self.boots, self._written)
-        self.meters = self._make_meters(profiles)
-        self._resolver = Resolver(self._bus_idle)
-        self.uplink = self._make_uplink()
-        self.seal_task = SealTask(
-            self.sealer,
-            self.journal,
-            self.meters,
-            self.recorder,
-            config,
-            self._timing.sleep_ms,
-            self._on_sealed,
-        )
-        self.sessions = self._make_sessions()
+        self.meters = assembly.meters(self, profiles)
+        self.resolver = Resolver(self.bus_idle)
+        self.uplink = assembly.uplink(self)
+        self.seal_task = assembly.seal_task(self)
+        self.sessions = assembly.sessions(self)
         self.supervisor = Supervisor(
             self.clock.mono_ms,
             board.watchdog.feed,
             self.recorder.event,
             self._reset,
-            self._timing.sleep_ms,
+            self.timing.sleep_ms,
         )
-
-    def _make_sealer(self, profiles):
-        identity = Identity(VERSION, self._config.hash_8, self._board.store.get(PROVISIONING))
-        from .station_meters import energy_registers  # only now: see forget
-
-        lost = LostReadings(self._board.store)
-        settings = Settings(
-            self._config["seal_interval_s"] * 1000,
-            self._config["batch_readings"],
-            _MAX_BATCH_LEN,
-            energy_registers(profiles),
-        )
-        parts = (self.journal, self.keystore, self.signer, self.clock, lost)
-        sealer = Sealer(parts, identity, self._board.random, self._others, settings)
-        sealer.recover(self.journal.mount())
-        return sealer
-
-    def _make_meters(self, profiles):
-        from .station_meters import make_readers
-
-        open_uart = self._board.open_uart
-        readers = make_readers(self._config, profiles, self.clock, open_uart, self._timing)
-        return MeterTask(
-            readers,
-            self.clock,
-            self.recorder.reading,
-            self.recorder.meters,
-            self.recorder.event,
-            interval_s=self._config["read_interval_s"],
-            next_sequence=self.sealer.next_sequence,
-            timing=self._timing,
-        )
-
-    def _make_uplink(self):
-        settings = self._config["uplink"]
-        if not settings["url"]:
-            return None
-        context = _tls_context(self._board, settings["ca_file"])
-        connection = Connection(
-            settings["url"],
-            over_tls(context),
-            settings["timeout_ms"],
-            self._resolver,
-            self.clock.mono_ms,
-        )
-        uplink = Uplink(
-            connection,
-            self.journal,
-            self.sealer,
-            TimeTrust(self.clock, self._query_ntp if self._config["clock"]["ntp_host"] else None),
-            self.clock,
-            settings,
-            self._board.random,
-            self._timing.sleep_ms,
-        )
-        uplink.identify(self.signer.kid_8)
-        return uplink
-
-    def _make_sessions(self):
-        config = self._config
-        if not config["sessions"] and not config["fiscal_interval_s"]:
-            return None
-        from .session_task import Sessions, pseudonym_key
-
-        parts = (self.journal, self.meters, self.clock, self.signer, self.recorder)
-        key = pseudonym_key(self._board, config.secrets["pseudonym_key"])
-        return Sessions(config, self._board, parts, key, self._timing.sleep_ms)
 
     async def run(self):
         """Start the clock, then every task; the supervisor sees to the rest."""
         self.clock.on_set = self.recorder.clock_set
         self.clock.start()
         log.info("app", "start", boot=self.boots.boot, version=VERSION)
-        deadline_ms = 4 * self._config["uplink"]["timeout_ms"] + 60000
+        deadline_ms = 4 * self.config["uplink"]["timeout_ms"] + 60000
         self.supervisor.add("meters", self._run_meters, _METER_DEADLINE_MS)
         self.supervisor.add("seal", self.seal_task.run, _SEAL_DEADLINE_MS)
         if self.sessions:
             self.supervisor.add("sessions", self.sessions.run, _SEAL_DEADLINE_MS)
         if self.uplink:
             self._add_patient("uplink", self.uplink.run, deadline_ms)
-        if self._board.link:
-            self._board.link.pause_s = self.boots.radio_pause_s()
-            self._add_patient("network", self._board.link.run, _NETWORK_DEADLINE_MS)
-        if self._config["cabinet_pin"] >= 0:
+        if self.board.link:
+            self.board.link.pause_s = self.boots.radio_pause_s()
+            self._add_patient("network", self.board.link.run, _NETWORK_DEADLINE_MS)
+        if self.config["cabinet_pin"] >= 0:
             from .cabinet import Cabinet
 
-            is_open = self._board.contact(self._config["cabinet_pin"])
-            cabinet = Cabinet(is_open, self.recorder.event, self._timing.sleep_ms)
+            is_open = self.board.contact(self.config["cabinet_pin"])
+            cabinet = Cabinet(is_open, self.recorder.event, self.timing.sleep_ms)
             self.supervisor.add("cabinet", cabinet.run, _NETWORK_DEADLINE_MS)
-        if self._board.console or self._config["led_pin"] >= 0:
+        if self.board.console or self.config["led_pin"] >= 0:
             from . import people
 
-            people.add(self, self._board, self._config, self._timing.sleep_ms)
+            people.add(self, self.board, self.config, self.timing.sleep_ms)
             del people
             forget.modules("people")
         await self.supervisor.run()
@@ -190,11 +106,11 @@ class App:
         """What depends on the network may fail for long before the board is reset for it."""
         self.supervisor.add(name, factory, deadline_ms, _NETWORK_LIMIT, _NETWORK_PAUSE_MS)
 
-    async def _bus_idle(self):
+    async def bus_idle(self):
         """Returns when there is time for a name look-up before the next poll, if there ever is."""
         wanted_ms = min(_LOOK_UP_MS, self.meters.interval_ms // 2)
         for _ in range(min(2 * self.meters.interval_ms, _MOST_WAIT_MS) // _IDLE_STEP_MS):
-            await self._timing.sleep_ms(_IDLE_STEP_MS)  # once at least: the watchdog is fed
+            await self.timing.sleep_ms(_IDLE_STEP_MS)  # once at least: the watchdog is fed
             if self.meters.idle_ms() >= wanted_ms:
                 return
 
@@ -202,15 +118,15 @@ class App:
         self.meters.check_in = check_in
         await self.meters.run()
 
-    async def _query_ntp(self):
+    async def query_ntp(self):
         """(t_unix_ms, error_ms) of the time server: a candidate, never more."""
         from . import sntp
 
-        host = self._config["clock"]["ntp_host"]
-        ip = await self._resolver.address(host, sntp.PORT)
-        self._resolver.forget(host)  # a pool: another server each time
+        host = self.config["clock"]["ntp_host"]
+        ip = await self.resolver.address(host, sntp.PORT)
+        self.resolver.forget(host)  # a pool: another server each time
         address = socket.getaddrinfo(ip, sntp.PORT)[0][-1]
-        return await sntp.query(address, self._board.random, self.clock.mono_ms, _NTP_TIMEOUT_MS)
+        return await sntp.query(address, self.board.random, self.clock.mono_ms, _NTP_TIMEOUT_MS)
 
     def _written(self, reading):
         self.sealer.noted()
@@ -218,12 +134,12 @@ class App:
         if self.sessions:
             self.sessions.on_reading(reading)
 
-    def _on_sealed(self):
+    def on_sealed(self):
         gc.collect()
         if self.uplink:
             self.uplink.wake()
 
-    def _others(self):
+    def others(self):
         """Wire fields that the sealer does not know: health, the collector's receipt."""
         figures = self.journal.health()
         health = {
@@ -235,7 +151,7 @@ class App:
         }
         if figures["bad_sectors"]:
             health[6] = len(figures["bad_sectors"])
-        health.update(self._board.health())
+        health.update(self.board.health())
         fields = {_HEALTH: health}
         if self.uplink and self.uplink.receipt:
             fields[_RECEIPT] = self.uplink.receipt
@@ -247,16 +163,4 @@ class App:
         """The last resort; the next boot reports why."""
         log.error("app", "reset", reason=reason)
         self.boots.keep_reset_reason(reason)
-        self._board.reset(reason)
-
-
-def _tls_context(board, name):
-    """Context that trusts the authority in file `name` alone; ConfigError `ca-unreadable`."""
-    try:
-        return board.tls_context(board.read_file(name))
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            "ca-unreadable",
-            "expected one certificate in DER in the file %s, found: %s" % (name, error),
-            key="uplink.ca_file",
-        )
+        self.board.reset(reason)

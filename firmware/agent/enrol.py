@@ -7,9 +7,10 @@ Must never make a second key, and never return or print anything that is secret.
 import binascii
 import hashlib
 
-from .app import PROVISIONING
+from . import keystore_create
 from .errors import KeystoreError
 from .keystore import Keystore
+from .sealer_payload import PROVISIONING
 
 _CLASSES = ("sim", "software", "secure-element")
 
@@ -39,8 +40,8 @@ def _create(board, host_entropy):
     """In the secure element if the configuration names one and it answers; else in flash."""
     chip = getattr(board, "element", None)
     if chip:
-        return Keystore.create_element(board.store, chip)
-    return Keystore.create(board.store, board.key_entropy, host_entropy, board.key_class)
+        return keystore_create.create_element(board.store, chip)
+    return keystore_create.create(board.store, board.key_entropy, host_entropy, board.key_class)
 
 
 def provisioning_record(signer):

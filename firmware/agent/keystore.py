@@ -8,19 +8,12 @@ signer.
 """
 
 import binascii
-import hashlib
 import struct
 from collections import namedtuple
 
 from agent.constant import const
 from agent.errors import KeystoreError
-from agent.p256_field import N
-from agent.signer import (
-    KEY_CLASS_SECURE_ELEMENT,
-    KEY_CLASS_SIM,
-    KEY_CLASS_SOFTWARE,
-    SoftwareSigner,
-)
+from agent.signer import KEY_CLASS_SECURE_ELEMENT, SoftwareSigner
 
 NAME = "keystore"
 
@@ -38,12 +31,10 @@ _FORMAT = const(1)
 _LAYOUT = const(">BB32s16sQ32sQB16sQ32s")
 _NO_CHAIN = bytes(16)
 _NO_HASH = bytes(32)
-_MIN_ENTROPY_LEN = const(16)
-_DRAWS = const(4)
 
 
 class Keystore:
-    """Key, chain and mark; `load` the one that is there or `create` the first."""
+    """Key, chain and mark; `load` the one that is there; `keystore_create` makes the first."""
 
     def __init__(self, store, key_class, private_32, chain_16, mark, origin):
         self._store = store
@@ -70,30 +61,10 @@ class Keystore:
         return Keystore(store, f[1], f[2], f[3], Mark(f[4], f[5], f[6]), Origin(*f[7:11]))
 
     @staticmethod
-    def create(store, random, host_entropy, key_class):
-        """Make the key of this board and store it. `random(n)`: n bytes of the board's own."""
+    def first(store, key_class, private_32):
+        """The first key of this board, stored; see keystore_create."""
         if store.get(NAME) is not None:
             raise KeystoreError("key-exists", "expected no device key, found one; it is kept")
-        if key_class not in (KEY_CLASS_SIM, KEY_CLASS_SOFTWARE):
-            raise KeystoreError(
-                "key-class", "expected 0 (sim) or 1 (software), found %r" % (key_class,)
-            )
-        return Keystore._first(store, key_class, new_private_key(random, host_entropy))
-
-    @staticmethod
-    def create_element(store, chip):
-        """Make the key inside a secure element; the blob holds its record's hash instead."""
-        if store.get(NAME) is not None:
-            raise KeystoreError("key-exists", "expected no device key, found one; it is kept")
-        from agent import atecc608
-
-        record = atecc608.make_record(chip)
-        store.set(atecc608.NAME, record)
-        digest_32 = hashlib.sha256(record).digest()
-        return Keystore._first(store, KEY_CLASS_SECURE_ELEMENT, digest_32)
-
-    @staticmethod
-    def _first(store, key_class, private_32):
         mark, origin = Mark(0, _NO_HASH, 1), Origin(REASON_FIRST, _NO_CHAIN, 0, _NO_HASH)
         made = Keystore(store, key_class, private_32, _NO_CHAIN, mark, origin)
         made._save(made.chain_16, made.mark, made.origin)
@@ -139,35 +110,6 @@ class Keystore:
         )
         self._store.set(NAME, blob + _crc(blob))
         self.chain_16, self.mark, self.origin = chain_16, mark, origin
-
-
-def new_private_key(random, host_entropy):
-    """A private key: SHA-256 over several draws of the board's generator and the host's entropy.
-
-    Either source alone is enough if it is good. Start the radio first: without it the generator of
-    an ESP32 is not a true one.
-    """
-    if len(host_entropy) < _MIN_ENTROPY_LEN:
-        raise KeystoreError(
-            "entropy-short",
-            "expected %d bytes or more from the host, found %d"
-            % (_MIN_ENTROPY_LEN, len(host_entropy)),
-        )
-    while True:
-        draws = [bytes(random(32)) for _ in range(_DRAWS)]
-        if len(set(draws)) < _DRAWS or any(len(draw) != 32 for draw in draws):
-            raise KeystoreError(
-                "entropy-stuck",
-                "expected %d different draws of 32 bytes from the generator; is the radio on?"
-                % _DRAWS,
-            )
-        digest = hashlib.sha256(b"meterseal device key v1")
-        for part in draws:
-            digest.update(part)
-        digest.update(host_entropy)
-        private_32 = digest.digest()
-        if 0 < int.from_bytes(private_32, "big") < N:
-            return private_32
 
 
 def _crc(data):

@@ -11,7 +11,7 @@ does), nor where somebody can time it: nothing here takes constant time.
 from agent.errors import SignerError
 from agent.p256_field import N, P, add_points, double_point, inverse, on_curve, pair_sums
 from agent.p256_nonce import derive_nonce
-from agent.p256_table import check_table, comb_points, file_reader, use_table
+from agent.p256_table import check_table, comb_columns, comb_points, file_reader, use_table
 
 __all__ = (
     "check_table",
@@ -37,10 +37,12 @@ def _private_scalar(private_32):
 
 def _base_multiple(scalar):
     """scalar * G as (X, Y, ZZ, ZZZ), checked; the scalar is odd."""
-    sums = pair_sums(comb_points(scalar))
+    columns = comb_columns(scalar)
     total = None
-    for first in (0, 4, 8, 12):
-        total = add_points(double_point(total), sums[first : first + 4])
+    for half in ((2, 3), (0, 1)):  # one inversion for each: all at once would take more memory
+        sums = pair_sums(comb_points(columns, half))
+        total = add_points(double_point(total), sums[:4])
+        total = add_points(double_point(total), sums[4:])
     if total is None or not total[2] or not on_curve(*total):
         raise SignerError(
             "signer-table",

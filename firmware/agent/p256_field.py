@@ -112,22 +112,23 @@ def add_points(total, points):
 
 
 def pair_sums(points):
-    """Sums (x, y) of neighbouring points, slopes from one inversion (Montgomery's trick).
+    """Sums (x, y) of neighbouring points, the last pair first; empties the list.
 
-    Exact where the two x of each pair differ, as in the signing table; else off the curve.
+    The slopes come from one inversion (Montgomery's trick). Exact where the two x of each pair
+    differ, as in the signing table; else off the curve.
     """
     p = P
-    behind = []  # products of the later differences
+    before = []  # products of the earlier differences
     product = 1
-    for i in range(len(points) - 2, -1, -2):
-        behind.append(product)
+    for i in range(0, len(points), 2):
+        before.append(product)
         product = product * (points[i + 1][0] - points[i][0]) % p
     inverted = inverse(product, p)
     sums = []
-    for i in range(0, len(points), 2):
-        x1, y1 = points[i]
-        x2, y2 = points[i + 1]
-        slope = inverted * behind.pop() % p * (y2 - y1) % p
+    while points:
+        x2, y2 = points.pop()
+        x1, y1 = points.pop()
+        slope = inverted * before.pop() % p * (y2 - y1) % p
         inverted = inverted * (x2 - x1) % p
         x = (slope * slope - x1 - x2) % p
         sums.append((x, (slope * (x1 - x) - y1) % p))

@@ -114,14 +114,13 @@ def comb_columns(scalar):
     return bits.to_bytes(32, "little")
 
 
-def comb_points(scalar):
-    """The 32 points (x, y) that an odd scalar adds, columns 3 first; y < 0 where it subtracts."""
-    columns = comb_columns(scalar)
+def comb_points(columns, chosen):
+    """The 8 points (x, y) of each chosen column of `comb_columns`; y < 0 where it subtracts."""
     source = _source()
     reader = source if callable(source) else None
     from_bytes = int.from_bytes
     points = []
-    for column in (3, 2, 1, 0):
+    for column in chosen:
         offset = 0
         for i in range(column, 32, 4):
             digit = columns[i]

@@ -10,7 +10,8 @@ import binascii
 
 from . import cbor
 from .errors import KeystoreError
-from .keystore import REASON_ROLLOVER, Keystore, Mark, Origin, new_private_key
+from .keystore import REASON_ROLLOVER, Keystore, Mark, Origin
+from .keystore_create import new_private_key
 from .signer import CONTENT_ROLLOVER, SoftwareSigner
 
 NAME = "rollover"

@@ -11,6 +11,7 @@ from agent.batch_groups import edge_words
 from agent.constant import const
 from agent.errors import SealError
 
+PROVISIONING = "provisioning"  # where the state store keeps the hash of that record
 # What a batch says about the station; `provisioning_hash_32`: of the provisioning record.
 Identity = namedtuple("Identity", "firmware config_hash_8 provisioning_hash_32")
 

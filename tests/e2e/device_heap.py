@@ -1,6 +1,7 @@
 """Runs in the MicroPython VM with a small heap: sample, seal, pile up a backlog, drain it by TLS.
 
-Usage, where the agent is: micropython -X heapsize=SIZE device_heap.py STATION_DIR BATCHES
+Usage, where the agent is: micropython -X heapsize=SIZE -c "import device_heap;
+device_heap.measure(STATION_DIR, BATCHES)". It is compiled to .mpy like the agent.
 
 Starts the station as main.py does. Prints one JSON line: bytes of code and data, the most that was
 alive, batches piled up and left over.
@@ -9,11 +10,8 @@ alive, batches piled up and left over.
 import asyncio
 import gc
 import json
-import sys
 
-sys.path[:] = ["", ".frozen"]
-
-from main import start  # noqa: E402
+from main import start
 
 
 def alive():
@@ -22,13 +20,13 @@ def alive():
     return gc.mem_alloc()
 
 
-def power_on():
+def power_on(station_dir):
     """(application, bytes of code, bytes of data)."""
     empty = alive()
     from agent.ports import unix
 
     code = []
-    app = start(unix.Board(sys.argv[1]), lambda: code.append(alive() - empty))
+    app = start(unix.Board(station_dir), lambda: code.append(alive() - empty))
     app.clock.on_set = app.recorder.clock_set
     app.clock.start()
     return app, code[0], alive() - empty - code[0]
@@ -57,10 +55,10 @@ async def drain(app):
     return most
 
 
-async def main():
+async def run(station_dir, batches):
     """Pile up, drain, say what it took."""
-    app, code_bytes, data_bytes = power_on()
-    most = await pile_up(app, int(sys.argv[2]))
+    app, code_bytes, data_bytes = power_on(station_dir)
+    most = await pile_up(app, batches)
     piled = app.journal.waiting
     most = max(most, await drain(app))
     found = {"code_bytes": code_bytes, "data_bytes": data_bytes, "peak_alive_bytes": most}
@@ -68,4 +66,6 @@ async def main():
     print(json.dumps(found))
 
 
-asyncio.run(main())
+def measure(station_dir, batches):
+    """Everything."""
+    asyncio.run(run(station_dir, batches))

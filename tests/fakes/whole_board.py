@@ -122,8 +122,8 @@ class WholeBoard:
 
         app.signer.sign1 = slow_sign
         if app.uplink:
-            app._resolver = Resolver(app._bus_idle, self._look_up)
-            app.uplink._connection = Far(app, app._resolver)
+            app.resolver = Resolver(app.bus_idle, self._look_up)
+            app.uplink._connection = Far(app, app.resolver)
 
     def _before_flash(self, kind, sector, offset, data):
         if kind == "erase":

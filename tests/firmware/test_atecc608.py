@@ -3,7 +3,7 @@
 import asyncio
 import unittest
 
-from agent import log, p256
+from agent import keystore_create, log, p256
 from agent.atecc608 import Atecc608, crc16, load_signer, make_record
 from agent.enrol import enrol
 from agent.errors import ElementError, KeystoreError, SignerError
@@ -134,7 +134,7 @@ class SignerTest(unittest.TestCase):
             self.assertEqual(self.board.store.blobs[name].find(private), -1)
         self.assertEqual(enrol(self.board, bytes(32)), self.identity)
         with self.assertRaises(KeystoreError):
-            Keystore.create_element(self.board.store, self.board.element)
+            keystore_create.create_element(self.board.store, self.board.element)
 
     def test_signs_what_the_software_signer_signs_and_nothing_else(self):
         signer = Keystore.load(self.board.store).signer(self.board.element)

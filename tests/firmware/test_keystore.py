@@ -5,7 +5,8 @@ import unittest
 
 from agent import keystore
 from agent.errors import KeystoreError
-from agent.keystore import Keystore, new_private_key
+from agent.keystore import Keystore
+from agent.keystore_create import create, new_private_key
 from agent.p256_field import N
 from agent.signer import KEY_CLASS_SIM
 from fakes.board import Store
@@ -26,7 +27,7 @@ class Generator:
 
 
 def made(store=None):
-    return Keystore.create(store or Store(), Generator(), ENTROPY, KEY_CLASS_SIM)
+    return create(store or Store(), Generator(), ENTROPY, KEY_CLASS_SIM)
 
 
 class CaseWithCodes(unittest.TestCase):
@@ -60,7 +61,7 @@ class CreateTest(CaseWithCodes):
 
     def test_key_class_of_a_secure_element_has_no_key_here(self):
         store = Store()
-        self.refused("key-class", Keystore.create, store, Generator(), ENTROPY, 2)
+        self.refused("key-class", create, store, Generator(), ENTROPY, 2)
         self.assertIsNone(store.get(keystore.NAME))
 
     def test_both_sources_of_entropy_count(self):

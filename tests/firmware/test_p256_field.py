@@ -121,9 +121,9 @@ class PairSumsTest(unittest.TestCase):
     def test_pairs(self):
         points = multiples(8)
         points[3] = minus(points[3])
-        found = pair_sums(points)
-        expected = [textbook_sum(points[i], points[i + 1]) for i in range(0, 8, 2)]
-        self.assertEqual(found, expected)
+        expected = [textbook_sum(points[i], points[i + 1]) for i in range(6, -1, -2)]
+        self.assertEqual(pair_sums(points), expected)
+        self.assertEqual(points, [])
 
     def test_a_pair_with_one_x_gives_no_point_of_the_curve(self):
         x, y = pair_sums([G, G])[0]

@@ -6,7 +6,7 @@ see whether anything was ever said twice differently. `Power` cuts at any durabl
 
 import hashlib
 
-from agent import log
+from agent import keystore_create, log
 from agent.clock import Clock, Floor
 from agent.journal import EVENT, READING, Journal
 from agent.keystore import Keystore
@@ -89,7 +89,7 @@ class Station:
         self.provisioning_hash = b"r" * 32
         self.left = {}  # (chain, number) -> bytes that left
         self.journaled = {}  # sequence -> words, of readings that were durable
-        Keystore.create(self.store, self.random, bytes(32), KEY_CLASS_SIM)
+        keystore_create.create(self.store, self.random, bytes(32), KEY_CLASS_SIM)
 
     def boot(self):
         """Power on: mount, recover, as main.py does."""

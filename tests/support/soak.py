@@ -173,6 +173,7 @@ class Life:
         while self.wall_ms < days * DAY_S * 1000:
             day = self.wall_ms // (DAY_S * 1000)
             if day >= len(self.objects):
+                gc.collect()
                 self.objects.append(len(gc.get_objects()))
             if day >= long_outage_day and self.longest_outage_s < 21 * DAY_S:
                 self._lose_network(21 * DAY_S)

@@ -1,0 +1,108 @@
+"""Makes the parts of the station from its configuration: once, when it starts.
+
+Each function takes the application, whose earlier parts stand already, and returns one part. Must
+hold nothing: the module is forgotten afterwards, see forget.
+"""
+
+from .constant import const
+from .errors import ConfigError
+from .meter_task import MeterTask
+from .seal_task import SealTask
+from .sealer import Sealer, Settings
+from .sealer_lost import LostReadings
+from .sealer_payload import PROVISIONING, Identity
+from .station_meters import energy_registers, make_readers
+from .time_trust import TimeTrust
+from .uplink.http import Connection, over_tls
+from .uplink.task import Uplink
+from .version import VERSION
+
+_MAX_BATCH_LEN = const(12288)
+
+
+def sealer(app, profiles):
+    """The sealer, which knows after this where the chain stands."""
+    board, config = app.board, app.config
+    identity = Identity(VERSION, config.hash_8, board.store.get(PROVISIONING))
+    settings = Settings(
+        config["seal_interval_s"] * 1000,
+        config["batch_readings"],
+        _MAX_BATCH_LEN,
+        energy_registers(profiles),
+    )
+    parts = (app.journal, app.keystore, app.signer, app.clock, LostReadings(board.store))
+    made = Sealer(parts, identity, board.random, app.others, settings)
+    made.recover(app.journal.mount())
+    return made
+
+
+def meters(app, profiles):
+    """The task that reads the meters."""
+    return MeterTask(
+        make_readers(app.config, profiles, app.clock, app.board.open_uart, app.timing),
+        app.clock,
+        app.recorder.reading,
+        app.recorder.meters,
+        app.recorder.event,
+        interval_s=app.config["read_interval_s"],
+        next_sequence=app.sealer.next_sequence,
+        timing=app.timing,
+    )
+
+
+def seal_task(app):
+    """The task that seals, and looks after the flash."""
+    recorder, sleep_ms = app.recorder, app.timing.sleep_ms
+    return SealTask(
+        app.sealer, app.journal, app.meters, recorder, app.config, sleep_ms, app.on_sealed
+    )
+
+
+def uplink(app):
+    """The task that sends, or None where no collector is configured."""
+    settings = app.config["uplink"]
+    if not settings["url"]:
+        return None
+    connection = Connection(
+        settings["url"],
+        over_tls(_tls_context(app.board, settings["ca_file"])),
+        settings["timeout_ms"],
+        app.resolver,
+        app.clock.mono_ms,
+    )
+    made = Uplink(
+        connection,
+        app.journal,
+        app.sealer,
+        TimeTrust(app.clock, app.query_ntp if app.config["clock"]["ntp_host"] else None),
+        app.clock,
+        settings,
+        app.board.random,
+        app.timing.sleep_ms,
+    )
+    made.identify(app.signer.kid_8)
+    return made
+
+
+def sessions(app):
+    """The task of charging sessions, or None where none is configured."""
+    config = app.config
+    if not config["sessions"] and not config["fiscal_interval_s"]:
+        return None
+    from .session_task import Sessions, pseudonym_key
+
+    parts = (app.journal, app.meters, app.clock, app.signer, app.recorder)
+    key = pseudonym_key(app.board, config.secrets["pseudonym_key"])
+    return Sessions(config, app.board, parts, key, app.timing.sleep_ms)
+
+
+def _tls_context(board, name):
+    """Context that trusts the authority in file `name` alone; ConfigError `ca-unreadable`."""
+    try:
+        return board.tls_context(board.read_file(name))
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            "ca-unreadable",
+            "expected one certificate in DER in the file %s, found: %s" % (name, error),
+            key="uplink.ca_file",
+        )
