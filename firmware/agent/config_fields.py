@@ -160,6 +160,27 @@ NETWORK_FIELDS = (
     Field("lan_power_pin", INTEGER, -1, -1, 48, "lan: GPIO that powers the PHY; -1: none"),
 )
 
+UPDATE_FIELDS = (
+    Field("owners", LIST, [], None, 2, "owners' public keys, 130 hexadecimal digits; none: never"),
+    Field("board", TEXT, "", 0, 64, "folder of boards/ for which updates must be made"),
+    Field(
+        "trial_s",
+        INTEGER,
+        21600,
+        10,
+        1209600,
+        "a new version that has not worked by then goes back; at least three seal intervals",
+    ),
+    Field(
+        "offline_keep_s",
+        INTEGER,
+        86400,
+        10,
+        1209600,
+        "a new version that works is kept after so long without any network",
+    ),
+)
+
 SESSION_FIELDS = (
     Field("meter", INTEGER, 0, 0, 31, "index into meters"),
     Field(
@@ -207,6 +228,7 @@ FIELDS = (
     Field("journal", SECTION, {}, JOURNAL_FIELDS, None, "the store on the board"),
     Field("clock", SECTION, {}, CLOCK_FIELDS, None, "sources of time"),
     Field("network", SECTION, {}, NETWORK_FIELDS, None, "the way to the network"),
+    Field("update", SECTION, {}, UPDATE_FIELDS, None, "updates from afar"),
     Field("sessions", SECTIONS, [], SESSION_FIELDS, 8, "connectors whose sessions get OCMF"),
     Field("fiscal_interval_s", INTEGER, 0, 0, 86400, "OCMF fiscal records so often; 0: none"),
     Field(

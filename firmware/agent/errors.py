@@ -118,6 +118,10 @@ class SectorFault(JournalError):
     """A sector refused an erase or came back different from what was written; `journal-sector`."""
 
 
+class UpdateError(FwError):
+    """An update was refused, the old version stays; codes `update-*`."""
+
+
 class MeterError(FwError):
     """The meters of the station cannot be told apart; codes `meter-*`."""
 

@@ -31,6 +31,11 @@ class Recorder:
         self._stopped = False
         self.dropped = 0
 
+    @property
+    def is_open(self):
+        """Whether a reading of this boot is durable: events go into the journal at once."""
+        return self._reported
+
     def meters(self, table):
         """The table of meters that the following readings refer to."""
         self._journal.set_context(Context(self._clock.boot, table).pack())

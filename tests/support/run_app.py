@@ -1,6 +1,7 @@
 """Runs the application of a simulated board for a while of its own time, then takes the power."""
 
 import asyncio
+import sys
 
 
 async def run_for(app, board, seconds):
@@ -15,3 +16,9 @@ async def run_for(app, board, seconds):
             task.handle.cancel()
     for _ in range(5):
         await asyncio.sleep(0)
+
+
+def fresh_loop():
+    """After a reset in the middle of a run: what was left in the loop must not run on."""
+    if sys.implementation.name != "cpython":  # which makes a loop for each run
+        asyncio.new_event_loop()

@@ -24,6 +24,7 @@ from .http import refusal
 _SLICE_MS = const(1000)
 _MOST_BATCHES = const(1000)  # in one request
 _PLACE_LEN = const(1024)  # memory for where a batch stands, 64-bit pointers
+_FROM_A_SERVER = ("tls-", "http", "answ", "ack-")  # beginnings of codes
 _SERVER_ERROR_MS = const(500)  # the collector's own clock, besides half the round trip
 
 
@@ -44,6 +45,8 @@ class Uplink:
         self._resend_from_ms = 0  # not before this time is a request to resend obeyed
         self._wake = True
         self.receipt = None
+        self.reached = False  # some server answered in this boot, whatever it said
+        self.afterwards = None  # coroutine of a connection, after each call that went well
         self.check_in = lambda: None
 
     def identify(self, kid_8):
@@ -61,6 +64,8 @@ class Uplink:
             try:
                 pause_ms = await self._call()
                 self._failures = 0
+                if self.afterwards:
+                    await self.afterwards(self._connection)
             except FwError as error:
                 pause_ms = self._failed(error)
             except (OSError, ValueError) as error:
@@ -71,6 +76,7 @@ class Uplink:
 
     def _failed(self, error):
         self._failures += 1
+        self.reached = self.reached or error.code[:4] in _FROM_A_SERVER
         gc.collect()
         pause_ms = pause_after(self._failures, self._settings, self._random(1)[0])
         log.warn("uplink", "failed", code=error.code, text=error.text, retry_ms=pause_ms)
@@ -186,6 +192,7 @@ class Uplink:
 
     def _apply(self, answer):
         """Apply an answer; True if that changed what is to be sent."""
+        self.reached = True
         self._take_time(answer.time_unix_ms)
         self.receipt = answer.receipt or self.receipt
         progress = False
