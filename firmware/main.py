@@ -68,27 +68,49 @@ def check(board):
     return settings, profiles
 
 
-def main(arguments):
-    """Run the station in the directory that the first argument names; 0, or 1 after a refusal."""
+def run(board, arguments, in_slot):
+    """What the arguments ask for; without one the station, in the version that counts."""
+    if "--enrol" in arguments:
+        import json
+
+        from agent.enrol import enrol
+
+        print(json.dumps(enrol(board, board.random(32))))  # noqa: TID251 - nothing signed
+    elif board.safe_mode():
+        print("safe mode: the station does not start; reset to leave it")
+    elif "--check" in arguments:
+        load(board)
+        print("the configuration is right")
+    elif board.store.get("upd_code") or board.store.get("upd_set"):
+        return run_updated(board, arguments, in_slot)
+    else:
+        asyncio.run(start(board).run())
+    return 0
+
+
+def run_updated(board, arguments, in_slot):
+    """The station on a board that had updates: perhaps another version than this one."""
+    from agent import update_boot
+    from agent.version import BUILD_UNIX_S
+
+    directory = None if in_slot else update_boot.code(board, BUILD_UNIX_S)
+    if directory:
+        return update_boot.hand_over(board, directory, arguments)
+    update_boot.lay_over(board)
+    return update_boot.guarded(board, lambda: asyncio.run(start(board).run()))
+
+
+def main(arguments, in_slot=False):
+    """Run the station in the directory that the first argument names; 0, or 1 after a refusal.
+
+    `in_slot`: this version was installed by an update, and another one handed over to it.
+    """
     from agent.errors import FwError
 
     try:
         board = port_module().Board(arguments[0] if arguments else "/")
-        if "--enrol" in arguments:
-            import json
-
-            from agent.enrol import enrol
-
-            print(json.dumps(enrol(board, board.random(32))))  # noqa: TID251 - nothing signed
-            return 0
-        if board.safe_mode():
-            print("safe mode: the station does not start; reset to leave it")
-            return 0
-        if "--check" in arguments:
-            load(board)
-            print("the configuration is right")
-            return 0
-        asyncio.run(start(board).run())
+        board.root = arguments[0].rstrip("/") if arguments else ""
+        return run(board, arguments, in_slot)
     except FwError as error:
         print("refused: %s: %s" % (error.code, error.text))
         return 1

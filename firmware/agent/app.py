@@ -83,6 +83,10 @@ class App:
         self.supervisor.add("seal", self.seal_task.run, _SEAL_DEADLINE_MS)
         if self.sessions:
             self.supervisor.add("sessions", self.sessions.run, _SEAL_DEADLINE_MS)
+        if self.config["update"]["owners"]:
+            from . import update
+
+            update.add(self)
         if self.uplink:
             self._add_patient("uplink", self.uplink.run, deadline_ms)
         if self.board.link:

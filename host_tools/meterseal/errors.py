@@ -68,5 +68,9 @@ class MethodologyError(Error):
     """An input of the carbon calculation is missing, out of range or contradictory."""
 
 
+class UpdateError(Error):
+    """An update cannot be built, signed, published or read."""
+
+
 class RegistryError(Error):
     """An entry that the registry cannot take, or entries that were altered."""

@@ -116,6 +116,19 @@ def read_anchor(text: str) -> str:
     return fingerprint(public_bytes(_load_pem(data)))
 
 
+def load_public_file(path: Path) -> bytes:
+    """The 65 bytes of a public key in a PEM file.
+
+    Raises EnvironmentProblem `key-unreadable`, TrustError `trust-key`.
+    """
+    try:
+        return public_bytes(_load_pem(path.read_bytes()))
+    except OSError as problem:
+        raise EnvironmentProblem(
+            "key-unreadable", f"expected a public key in PEM: {problem}", "Give the *.pem file."
+        ) from problem
+
+
 def _load_pem(data: bytes) -> ec.EllipticCurvePublicKey:
     try:
         key = serialization.load_pem_public_key(data)

@@ -31,6 +31,7 @@ VERBS: Final = {
     "report": "meterseal.cli.report",
     "recompute": "meterseal.cli.recompute",
     "prove": "meterseal.cli.prove",
+    "update": "meterseal.cli.update",
     "people": "meterseal.cli.people",
     "demo": "meterseal.cli.demo",
 }

