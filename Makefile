@@ -6,7 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 STAMP := $(VENV)/.installed
-PYTEST := $(PY) -m pytest -q
+CORES := $(shell $(PYTHON) -c 'import os; print(os.cpu_count() or 1)')
+PYTEST := $(PY) -m pytest -q -n $(CORES) --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help dev demo demo-report test test-device test-host test-e2e test-long lint format bench bench-report vectors clean
