@@ -63,9 +63,12 @@ def uplink(app):
     settings = app.config["uplink"]
     if not settings["url"]:
         return None
+    context = _tls_context(app.board, settings["ca_file"])
+    if settings["ca_file_next"]:  # two calls: of two in one call the library takes the first
+        context.load_verify_locations(_read_ca(app.board, settings["ca_file_next"]))
     connection = Connection(
         settings["url"],
-        over_tls(_tls_context(app.board, settings["ca_file"])),
+        over_tls(context),
         settings["timeout_ms"],
         app.resolver,
         app.clock.mono_ms,
@@ -99,10 +102,21 @@ def sessions(app):
 def _tls_context(board, name):
     """Context that trusts the authority in file `name` alone; ConfigError `ca-unreadable`."""
     try:
-        return board.tls_context(board.read_file(name))
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            "ca-unreadable",
-            "expected one certificate in DER in the file %s, found: %s" % (name, error),
-            key="uplink.ca_file",
-        )
+        return board.tls_context(_read_ca(board, name))
+    except ValueError as error:
+        raise _unreadable(name, error)
+
+
+def _read_ca(board, name):
+    try:
+        return board.read_file(name)
+    except OSError as error:
+        raise _unreadable(name, error)
+
+
+def _unreadable(name, error):
+    return ConfigError(
+        "ca-unreadable",
+        "expected one certificate in DER in the file %s, found: %s" % (name, error),
+        key="uplink.ca_file",
+    )

@@ -102,6 +102,14 @@ UPLINK_FIELDS = (
         64,
         "certificate of the collector's authority, DER, one certificate",
     ),
+    Field(
+        "ca_file_next",
+        TEXT,
+        "",
+        0,
+        64,
+        "certificate of the authority that is to follow it: both count; empty: none",
+    ),
     Field("timeout_ms", INTEGER, 15000, 200, 120000, "longest wait for any step of a request"),
     Field(
         "poll_interval_s",

@@ -15,9 +15,10 @@ from .update_slots import Slots
 from .update_trial import GO_BACK, KEEP, Trial
 from .version import BUILD_UNIX_S
 
-EVENT_UPDATE = 14
+EVENT_UPDATE, EVENT_CERTIFICATE = 14, 15
 _LOOK_MS = const(1000)
 _HOUR_S = const(3600)
+_WARN_S = const(5184000)
 _AGAIN_MS = const(86400000)  # what was refused is not looked at again before
 _NAMES = (update_slots.CODE, update_slots.SETTINGS, update_slots.IMAGE)
 
@@ -51,6 +52,7 @@ class Updater:
         self._trial = Trial(app, self._settings)
         self._alone_ms = None  # since when it has worked without network, in this boot
         self._refused = (None, 0)
+        self._certified = False
         self.check_in = lambda: None
 
     # -- on trial
@@ -66,6 +68,7 @@ class Updater:
     def step(self):
         """One look."""
         self._tell()
+        self._look_at_certificates()
         on_trial = self.on_trial()
         if on_trial:
             self._judge(on_trial)
@@ -109,6 +112,25 @@ class Updater:
             if slots.failed_number and self._app.recorder.is_open:
                 self._event("went back", slots.failed_version)
                 slots.told()
+
+    def _look_at_certificates(self):
+        """Once in a boot, when the time is known: warn of what ends within two months."""
+        utc_ms = self._app.clock.utc_ms()
+        if utc_ms is None or self._certified or not self._app.recorder.is_open:
+            return
+        self._certified = True
+        from .certificate import not_after_unix_s
+
+        uplink = self._app.config["uplink"]
+        for slot, name in enumerate((uplink["ca_file"], uplink["ca_file_next"])):
+            try:
+                end_s = not_after_unix_s(self._board.read_file(name)) if name else None
+            except (OSError, ValueError):
+                continue  # the uplink says so
+            if end_s is not None and end_s - utc_ms // 1000 < _WARN_S:
+                log.warn("update", "certificate", slot=slot, t_not_after_unix_s=end_s)
+                self._app.recorder.event(EVENT_CERTIFICATE, [slot, max(end_s, 0)])
+        forget.modules("certificate")
 
     def _event(self, step, version):
         log.info("update", step.replace(" ", "-"), version=version)

@@ -222,7 +222,41 @@ def test_verification_agrees_with_cryptography(count: int) -> None:
     cases = verification_cases(count)
     answers = [a == "True" for a in on_device([("verify", case) for case in cases])]
     assert answers == [cryptography_says(*case) for case in cases]
+    print(f"{count} cases: {sum(answers)} accepted, {count - sum(answers)} refused, by both alike")
     assert count // 5 < sum(answers) < count * 4 // 5  # both answers occur often
+
+
+def edge_cases() -> list[list[bytes]]:
+    """Every pair of edges for r and s; every edge of a public key with a good signature."""
+    source = random.Random(42)
+    private, _ = random_key(source)
+    digest, public = source.randbytes(32), public_65(private)
+    good = raw_signature(private.sign(digest, PREHASHED))
+    r, s = (int.from_bytes(half, "big") for half in (good[:32], good[32:]))
+    edges = [0, 1, N - 1, N, N + 1, P - 1, P, 2**256 - 1]
+    cases = [
+        [public, digest, bytes_32(a) + bytes_32(b)]
+        for a in [*edges, r]
+        for b in [*edges, s, N - s]
+    ]
+    x, y = int.from_bytes(public[1:33], "big"), int.from_bytes(public[33:], "big")
+    points = [(0, 0), (x, 0), (0, y), (x, y ^ 1), (x ^ 1, y), (x, P - y), (y, x), (P, y), (x, P)]
+    points += [(N, N), (2**256 - 1, 2**256 - 1), (x, y)]
+    cases += [[b"\x04" + bytes_32(a) + bytes_32(b), digest, good] for a, b in points]
+    return [
+        *cases,
+        [bytes(65), digest, good],
+        [public, bytes(32), good],
+        [public, digest, bytes(64)],
+    ]
+
+
+def test_edges_of_signatures_and_keys_agree_with_cryptography() -> None:
+    cases = edge_cases()
+    answers = [a == "True" for a in on_device([("verify", case) for case in cases])]
+    assert answers == [cryptography_says(*case) for case in cases]
+    assert sum(answers) == 3  # the good one with either s, and with its own key once more
+    print(f"{len(cases)} edge cases alike")
 
 
 def test_the_table_is_what_its_generator_writes() -> None:

@@ -30,6 +30,7 @@ _SETTLE_MS = const(1000)
 _SAFE_PIN = const(0)  # the BOOT button, after the reset: held during it, the ROM loader comes
 _SAFE_MS = const(2000)
 _ATTENDED_MS = const(1000)
+_TRIAL_MS = const(120000)  # to load, check and start a version; then its own watchdog counts
 
 # A brown-out is a watchdog reset to MicroPython (ports/esp32/modmachine.c).
 _CAUSES = {
@@ -125,6 +126,17 @@ class Board:
         self.element = _element(config)
         self.watchdog = machine.WDT(timeout=config["watchdog_s"] * 1000)
         self.link = _link(config["network"], config.secrets)
+
+    @property
+    def image(self):
+        """The partition for a whole image, or None where there is one app partition only."""
+        from .esp32_image import open_image
+
+        return open_image()
+
+    def guard(self):
+        """A watchdog for a version on trial, from before it is loaded."""
+        machine.WDT(timeout=_TRIAL_MS)
 
     def random(self, count):
         """`count` random bytes for what need not be secret: jitter, questions, chain ids."""

@@ -1,0 +1,59 @@
+"""When a certificate ends: the one field of X.509 that somebody has to be warned about.
+
+Reads the DER by its lengths (RFC 5280, section 4.1) and checks nothing else: verifying is the TLS
+library's work. Must never be used to decide whom to trust.
+"""
+
+from .constant import const
+
+_SEQUENCE, _VERSION, _UTC_TIME = const(0x30), const(0xA0), const(0x17)
+_DAYS = const((0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334))
+
+
+def not_after_unix_s(der):
+    """Unix seconds of the end of validity; ValueError if this is no certificate."""
+    try:
+        at = _enter(der, _enter(der, 0))
+        if der[at] == _VERSION:
+            at = _skip(der, at)
+        for _ in range(3):  # serial number, signature algorithm, issuer
+            at = _skip(der, at)
+        at = _skip(der, _enter(der, at))  # notBefore
+        end = _skip(der, at)
+        return _unix_s(der[at] == _UTC_TIME, bytes(der[at + 2 : end]).decode())
+    except IndexError:
+        raise ValueError("expected a certificate in DER, found less")
+
+
+def _length(der, at):
+    """(length of the content, where it begins)."""
+    first = der[at + 1]
+    if first < 0x80:
+        return first, at + 2
+    count = first & 0x7F
+    return int.from_bytes(der[at + 2 : at + 2 + count], "big"), at + 2 + count
+
+
+def _enter(der, at):
+    if der[at] != _SEQUENCE:
+        raise ValueError("expected a certificate in DER")
+    return _length(der, at)[1]
+
+
+def _skip(der, at):
+    length, begin = _length(der, at)
+    return begin + length
+
+
+def _unix_s(short, text):
+    """YYMMDDHHMMSSZ until 2049, YYYYMMDDHHMMSSZ from then on."""
+    if short:
+        text = ("20" if int(text[:2]) < 50 else "19") + text
+    year, month, day, hour, minute, second = [int(text[:4])] + [
+        int(text[i : i + 2]) for i in (4, 6, 8, 10, 12)
+    ]
+    leap = month > 2 and ((year % 4 == 0 and year % 100 != 0) or year % 400 == 0)
+    before = year - 1
+    days = 365 * (year - 1970) + before // 4 - before // 100 + before // 400 - 477
+    days += _DAYS[month - 1] + leap + day - 1
+    return ((days * 24 + hour) * 60 + minute) * 60 + second

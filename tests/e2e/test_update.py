@@ -1,0 +1,78 @@
+"""New versions from afar on real stations: the good one stays, every bad one goes back by itself.
+
+Everything is real but the speed: firmware on the MicroPython VM, collector, TLS, simulated meter.
+"""
+
+from pathlib import Path
+
+import pytest
+from meterseal.update.rings import KEPT, WENT_BACK, Plan
+from support.update_fleet import Fleet
+
+NEWER = 1793500000
+PLAN = Plan(("rest",), most_bad=0, good_permille=1000)
+
+CRASHES = "\nraise ValueError('crashes when it is imported')\n"
+HANGS = "\nprint('hangs')\nwhile True:\n    pass\n"
+BLIND = """
+
+async def _blind(self):
+    from agent.reading import ALL_PRESENT
+    raise OSError(5)
+
+MeterWatch.poll = _blind
+"""
+CANNOT_SEAL = """
+
+def _cannot(self, digest_32):
+    raise SignerError("signer-table", "cannot seal")
+
+SoftwareSigner._sign = _cannot
+"""
+EATS_MEMORY = """
+
+_eaten = []
+_hand_over = MeterTask._hand_over
+
+def _greedy(self, index, snap):
+    _eaten.append(bytearray(400000))
+    _hand_over(self, index, snap)
+
+MeterTask._hand_over = _greedy
+"""
+BAD = {
+    "crashes": {"agent__app": CRASHES},
+    "hangs": {"agent__app": HANGS},
+    "cannot read meters": {"agent__meter_watch": BLIND},
+    "cannot seal": {"agent__signer": CANNOT_SEAL},
+    "eats memory": {"agent__meter_task": EATS_MEMORY},
+}
+
+
+def test_a_good_one_is_fetched_tried_and_kept(tmp_path: Path) -> None:
+    with Fleet(tmp_path, 1) as fleet:
+        one = fleet.stations[0]
+        fleet.wait("a first batch", lambda: one.said("uplink acknowledged"))
+        fleet.publish("9.1.0", NEWER, PLAN)
+        fleet.wait("the new version kept", lambda: fleet.states()[one.device] == KEPT)
+        assert one.starts == 2
+        one.process.kill()
+        fleet.wait("another boot", lambda: one.starts == 3)
+        fleet.wait("it runs", lambda: one.lines[-40:] and "version=9.1.0" in " ".join(
+            line for line in one.lines if "app start" in line
+        ).rpartition("boot=")[2])  # fmt: skip
+        assert "kept" in fleet.get("/updates").text
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_one_goes_back_by_itself(tmp_path: Path, name: str) -> None:
+    with Fleet(tmp_path, 1) as fleet:
+        one = fleet.stations[0]
+        fleet.wait("a first batch", lambda: one.said("uplink acknowledged"))
+        fleet.publish("9.1.0", NEWER, PLAN, **BAD[name])
+        fleet.wait("the old version", lambda: fleet.states()[one.device] == WENT_BACK, 300)
+        starts = [line for line in one.lines if "app start" in line]
+        print(f"{name}: went back after {one.starts} starts")
+        assert "version=0.1.0" in starts[-1]
+        assert "Stopped" in fleet.get("/updates").text
