@@ -108,8 +108,7 @@ class Walk:
             return False
         if self._broken or times[-1] > self._end_ms:
             return False
-        steps_ms = np.diff(times, prepend=self._t_ms)
-        steps = np.diff(registers, prepend=self._register)
+        steps_ms, steps = _steps(self._t_ms, times), _steps(self._register, registers)
         limits = self._limits
         if steps_ms.min() <= 0 or steps_ms.max() > limits.max_interval_ms or steps.min() < 0:
             return False
@@ -155,3 +154,11 @@ class Walk:
             ended = self._open._replace(closing_milliwh=self._register, until_unix_ms=self._t_ms)
             self._segments.append(ended)
         self._open = None
+
+
+def _steps(before: int, values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Differences of neighbours, the first one to `before` (np.diff copies for that)."""
+    steps = np.empty_like(values)
+    steps[0] = values[0] - before
+    np.subtract(values[1:], values[:-1], out=steps[1:])
+    return steps

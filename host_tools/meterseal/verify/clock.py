@@ -57,16 +57,13 @@ class BootClock(NamedTuple):
             earliest = first + self.begins_after_unix_ms
             latest = np.full(len(first), self.ends_before_unix_ms, np.int64)
             return Bounds(np.minimum(earliest, latest), latest)
-        lows, highs = zip(
-            *(_seen_from(anchor, first, last) for anchor in self.anchors), strict=True
-        )
-        earliest, latest = (
-            _nearest(self.anchors, first, lows),
-            _nearest(self.anchors, first, highs),
-        )
-        both = np.maximum.reduce(lows), np.minimum.reduce(highs)
-        agree = both[0] <= both[1]
-        return Bounds(np.where(agree, both[0], earliest), np.where(agree, both[1], latest))
+        lows, highs = _seen_from(self.anchors, first, last)
+        low, high = lows.max(axis=0), highs.min(axis=0)
+        agree = low <= high
+        if agree.all():
+            return Bounds(low, high)
+        nearest = _nearest(self.anchors, first), np.arange(len(first))
+        return Bounds(np.where(agree, low, lows[nearest]), np.where(agree, high, highs[nearest]))
 
 
 def _as_ms(ticks: NDArray[np.uint64]) -> I64Array:
@@ -74,25 +71,26 @@ def _as_ms(ticks: NDArray[np.uint64]) -> I64Array:
     return np.minimum(ticks, limit).astype(np.int64) * _TICK_MS
 
 
-def _seen_from(anchor: Anchor, first: I64Array, last: I64Array) -> tuple[I64Array, I64Array]:
-    """Bounds that one anchor gives: its own error and the drift since."""
-    mono_ms = min(anchor.mono_ms, UNBOUNDED_UNIX_MS // 4)
-    shift = min(anchor.t_unix_ms, UNBOUNDED_UNIX_MS // 4) - mono_ms
-    error = min(anchor.error_ms, UNBOUNDED_UNIX_MS // 4)
-    drift = np.abs(first - mono_ms) // (1_000_000 // DRIFT_PPM) + 1
-    return first + shift - error - drift, last + shift + error + drift
+def _seen_from(
+    anchors: tuple[Anchor, ...], first: I64Array, last: I64Array
+) -> tuple[I64Array, I64Array]:
+    """Bounds that each anchor gives, its own error and the drift since: shape (anchors, n)."""
+    numbers = [(one.mono_ms, one.t_unix_ms, one.error_ms) for one in anchors]
+    most = UNBOUNDED_UNIX_MS // 4
+    capped = [[min(number, most) for number in one] for one in numbers]
+    mono, utc, error = np.array(capped, np.int64).T[:, :, np.newaxis]
+    slack = np.abs(first - mono) // (1_000_000 // DRIFT_PPM) + (error + 1)
+    shift = utc - mono
+    return first + shift - slack, last + shift + slack
 
 
-def _nearest(
-    anchors: tuple[Anchor, ...], first: I64Array, bounds: tuple[I64Array, ...]
-) -> I64Array:
-    """Of each reading the bound by the newest anchor before it, or by the first one.
+def _nearest(anchors: tuple[Anchor, ...], first: I64Array) -> NDArray[np.intp]:
+    """Index of the newest anchor before each reading, or of the first one.
 
     For clocks that were set wrong and then right: no interval satisfies all anchors.
     """
     starts = [min(anchor.mono_ms, UNBOUNDED_UNIX_MS // 4) for anchor in anchors]
-    newest = np.maximum(np.searchsorted(np.array(starts), first, side="right") - 1, 0)
-    return np.stack(bounds)[newest, np.arange(len(first))]
+    return np.maximum(np.searchsorted(np.array(starts), first, side="right") - 1, 0)
 
 
 @dataclass(slots=True)
