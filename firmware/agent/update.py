@@ -53,6 +53,7 @@ class Updater:
         self._alone_ms = None  # since when it has worked without network, in this boot
         self._refused = (None, 0)
         self._certified = False
+        self._version = ""  # of what was offered last
         self.check_in = lambda: None
 
     # -- on trial
@@ -83,7 +84,9 @@ class Updater:
             for slots in on_trial:
                 slots.prove()
             self._count_offline(on_trial)
-        verdict = self._trial.verdict(max([slots.offline_s for slots in on_trial]))
+        settings = [slots for slots in on_trial if slots.name == update_slots.SETTINGS]
+        offline_s = max([slots.offline_s for slots in on_trial])
+        verdict = self._trial.verdict(offline_s, bool(settings))
         for slots in on_trial:
             if verdict == KEEP:
                 slots.keep()
@@ -168,13 +171,15 @@ class Updater:
         code = getattr(error, "code", "update-storage")
         log.warn("update", "refused", code=code, text=str(error))
         self._refused = (hash(body), self._app.clock.mono_ms() + _AGAIN_MS)
-        self._app.recorder.event(EVENT_UPDATE, ["refused", code])
+        self._app.recorder.event(EVENT_UPDATE, ["refused " + code, self._version])
 
     async def _take(self, body, connection):
         from . import update_manifest as manifests
 
         await self._app.bus_idle()
+        self._version = ""  # nothing of it is believed yet
         manifest = manifests.open_manifest(body, self.owners)
+        self._version = manifest.version
         if manifest.kind == manifests.OWNERS:
             self.owners.rotate(manifest)
             self._event("owners", manifest.version)

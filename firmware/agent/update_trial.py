@@ -3,12 +3,13 @@
 | what was seen since the boot                              | verdict               |
 |-----------------------------------------------------------|-----------------------|
 | two batches sealed, one of them acknowledged               | keep                  |
-| two batches sealed, no network at all for `offline_keep_s` | keep                  |
+| two batches sealed, no network at all for `offline_keep_s` | keep; settings: back  |
 | neither, and `trial_s` are over                           | go back               |
 | a task failed three times                                 | go back               |
 
 Memory must last: what is free after the second batch must not be far below what was free after
-the first. Looks only, and changes nothing. Must never keep what it has not seen work.
+the first. Settings may be what cuts the station off: unheard they are never kept. Looks only, and
+changes nothing. Must never keep what it has not seen work.
 """
 
 import gc
@@ -57,14 +58,16 @@ class Trial:
         """Whether the collector holds a batch that this version sealed."""
         return self._app.journal.acknowledged > self._number
 
-    def verdict(self, offline_s):
+    def verdict(self, offline_s, settings):
         """KEEP, GO_BACK or WAIT; `offline_s`: how long it has worked without network."""
         failed = [t for t in self._app.supervisor.tasks if t.failures >= _MOST_FAILURES]
         if [task for task in failed if task.name not in _PATIENT]:
             return GO_BACK
         if self.works():
-            if self.acknowledged() or offline_s >= self._settings["offline_keep_s"]:
+            if self.acknowledged():
                 return KEEP
+            if offline_s >= self._settings["offline_keep_s"]:
+                return GO_BACK if settings else KEEP
             if not self.reached():
                 return WAIT
         over = self._app.clock.mono_ms() > self._settings["trial_s"] * 1000

@@ -6,7 +6,9 @@ Everything is real but the speed: firmware on the MicroPython VM, collector, TLS
 from pathlib import Path
 
 import pytest
-from meterseal.update.rings import KEPT, WENT_BACK, Plan
+from cryptography.hazmat.primitives.serialization import Encoding
+from meterseal import pki
+from meterseal.update.rings import KEPT, REFUSED, WENT_BACK, Plan
 from support.update_fleet import Fleet
 
 NEWER = 1793500000
@@ -76,3 +78,26 @@ def test_a_bad_one_goes_back_by_itself(tmp_path: Path, name: str) -> None:
         print(f"{name}: went back after {one.starts} starts")
         assert "version=0.1.0" in starts[-1]
         assert "Stopped" in fleet.get("/updates").text
+
+
+@pytest.mark.long
+def test_settings_are_kept_go_back_or_are_refused(tmp_path: Path) -> None:
+    plan = Plan(("rest",), most_bad=1)
+    with Fleet(tmp_path, 1, offline_keep_s=20) as fleet:
+        one = fleet.stations[0]
+        fleet.wait("a first batch", lambda: one.said("uplink acknowledged"))
+        fleet.publish_settings(1, plan, max_interval_s=77)
+        fleet.wait("the settings kept", lambda: fleet.states()[one.device] == KEPT)
+        fleet.publish_settings(2, plan, uplink={"url": "https://127.0.0.1:9"})
+        fleet.wait("the way back", lambda: fleet.states()[one.device] == WENT_BACK, 200)
+        fleet.publish_settings(3, plan, update=fleet.settings | {"board": "OTHER"})
+        fleet.wait("a refusal", lambda: fleet.states()[one.device] == REFUSED)
+        assert one.said("refused code=update-settings")
+        fleet.publish_settings(4, plan, read_interval=5)
+        fleet.wait("a refusal", lambda: one.said("refused code=config-unknown-key"))
+        other = pki.make_authority("another").certificate.public_bytes(Encoding.DER)
+        uplink = fleet.stations_uplink() | {"ca_file": "ca2.der", "ca_file_next": "ca.der"}
+        fleet.publish_settings(5, plan, other, uplink=uplink)
+        fleet.wait("both authorities", lambda: fleet.states()[one.device] == KEPT)
+        assert one.said("update certificate slot=0") and one.said("update certificate slot=1")
+        print("settings: kept, went back, refused twice; two authorities, both end soon")

@@ -21,7 +21,7 @@ from meterseal.demo.processes import Child, meterseal
 from meterseal.resources import firmware_dir
 from meterseal.sim import station
 from meterseal.trust_keys import public_bytes
-from meterseal.update.build import build_code
+from meterseal.update.build import build_code, build_settings
 from meterseal.update.rings import Plan
 from meterseal.update.shelf import SIGNED, Shelf
 
@@ -151,6 +151,26 @@ class Fleet:
         manifest = build_code(source, ["UNIX_SIM"], built, compiled=True)
         (built / SIGNED).write_bytes(manifest.sign(self.owner))
         Shelf(self.collector.data / "updates").publish(built, plan)
+
+    def publish_settings(self, number: int, plan: Plan, ca_2: bytes = b"", **changed: Any) -> None:
+        """Offer the settings of the first station with members of config.json changed.
+
+        `ca_2`: a certificate for the file ca2.der.
+        """
+        source, built = self.out / f"settings-{number}", self.out / f"update-{number}"
+        source.mkdir()
+        config = self._config(self.stations[0].directory.name, self.collector.url) | changed
+        (source / "config.json").write_text(json.dumps({"schema": 1} | config))
+        if ca_2:
+            (source / "ca2.der").write_bytes(ca_2)
+        manifest = build_settings(source, ["UNIX_SIM"], number, built)
+        (built / SIGNED).write_bytes(manifest.sign(self.owner))
+        Shelf(self.collector.data / "updates").publish(built, plan)
+
+    def stations_uplink(self) -> dict[str, Any]:
+        """The section `uplink` of the stations."""
+        found: dict[str, Any] = self._config("", self.collector.url)["uplink"]
+        return found
 
     def get(self, path: str) -> httpx.Response:
         """GET from the collector, its certificate verified."""

@@ -158,10 +158,10 @@ class Rollouts:
 
 def _state_after(event: Event, version: str) -> str | None:
     """What an event says of an update; None if it is about another one."""
-    step, what = (*event.detail, "", "")[:2]
-    if step == "refused":
-        return REFUSED
-    return _STEPS.get(str(step)) if what == version else None
+    step, what = (str(item) for item in (*event.detail, "", "")[:2])
+    if step.startswith("refused "):  # without a version: nothing of the manifest was believed
+        return REFUSED if what in ("", version) else None
+    return _STEPS.get(step) if what == version else None
 
 
 def add_update_routes(app: FastAPI, rollouts: Rollouts) -> None:
