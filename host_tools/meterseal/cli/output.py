@@ -20,7 +20,12 @@ def result_json(value: Any) -> None:
 
 def verdict(good: bool, text: str) -> None:
     """A verdict line."""
-    print(f"{'OK' if good else 'FAIL'}: {text}", file=sys.stderr)
+    status("OK" if good else "FAIL", text)
+
+
+def status(word: str, text: str) -> None:
+    """A line that begins with a status."""
+    print(f"{word}: {text}", file=sys.stderr)
 
 
 def note(text: str) -> None:

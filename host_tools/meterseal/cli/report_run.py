@@ -88,7 +88,7 @@ def show(document: dict[str, Any], as_json: bool) -> None:
     for one in document["findings"]:
         output.note(f"{one['rule']} {one['code']}: {one['subject']}: {one['text']}")
     stamps = "".join(f" {one}." for one in head["stamps"])
-    output.verdict(head["status"] != "UNDER_REVIEW", f"{head['id']}: {head['status']}.{stamps}")
+    output.status(head["status"], f"{head['id']}.{stamps}")
     rows = [
         ("baseline kWh", totals["baseline_kwh"]),
         ("project kWh", totals["project_kwh"]),
