@@ -6,6 +6,7 @@ trust the collector, which may offer anything: what counts is an owner's signatu
 """
 
 import binascii
+import gc
 
 from . import forget, log, update_slots
 from .constant import const
@@ -154,14 +155,15 @@ class Updater:
         numbers = [max(self.number(name), self.slots[name].highest) for name in _NAMES]
         path = "/v1/update?device=%s&numbers=%d,%d,%d,%d"
         path = path % ((device,) + tuple(numbers) + (self.owners.number,))
+        gc.collect()
         body = await connection.request("GET", path, 0, (), 16384)
         now = self._app.clock.mono_ms()
         if not body or (self._refused[0] == hash(body) and now < self._refused[1]):
             return
         try:
             await self._take(body, connection)
-        except UploadError:
-            raise  # the network: another time
+        except (UploadError, MemoryError):
+            raise  # the network, or too little room just now: another time
         except (FwError, OSError) as error:
             self._refuse(body, error)
         finally:

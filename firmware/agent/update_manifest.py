@@ -133,7 +133,7 @@ def open_manifest(data, owners):
         or data[end : end + 2] != b"\x58\x40"
     ):
         raise _malformed("an envelope of content type %d" % CONTENT_UPDATE)
-    payload = bytes(data[reader.at : end])
+    payload = memoryview(data)[reader.at : end]
     public_65 = owners.key(kid_8)
     from agent.p256_verify import holds
 

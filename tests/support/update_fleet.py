@@ -179,8 +179,8 @@ class Fleet:
 
     def states(self) -> dict[str, str]:
         """Device -> state in the newest update, as the collector tells."""
-        newest = self.get("/v1/updates").json()[0]
-        stations = (one for ring in newest["rings"] for one in ring["stations"])
+        newest = self.get("/v1/updates").json()[:1]
+        stations = (one for u in newest for ring in u["rings"] for one in ring["stations"])
         return {one["device"]: one["state"] for one in stations}
 
     def wait(self, what: str, condition: Callable[[], bool], most_s: float = 150) -> None:

@@ -105,8 +105,8 @@ class Connection:
         except (OSError, ValueError, EOFError) as error:
             await self._unusable()
             raise refusal(error, "http-cut")
-        except UploadError:
-            await self.close()
+        except (UploadError, MemoryError):
+            await self.close()  # what is left of the answer must not be taken for the next one
             raise
         if not keep:
             await self.close()
