@@ -18,7 +18,7 @@ from meterseal.collector.records import Head
 from meterseal.collector.store import Store
 from meterseal.errors import EnvironmentProblem
 from meterseal.trust import parse_trust
-from meterseal.verify import signature_opener
+from meterseal.verify import Opener
 from support.fast_station import FastStation, trust_of
 
 SEQUENCE = {"content-type": "application/cbor-seq"}
@@ -46,7 +46,7 @@ def stations():
 def intake(tmp_path, stations):
     database = Database(f"sqlite:///{tmp_path}/c.sqlite")
     database.migrate()
-    opener = signature_opener(parse_trust(trust_of(stations)))
+    opener = Opener(parse_trust(trust_of(stations))).open_all
     return Intake(CountingStore(database), opener, load_or_create(tmp_path / "receipt.key"))
 
 

@@ -16,7 +16,7 @@ from meterseal.collector.sessions import Sessions, add_routes
 from meterseal.collector.store import Store
 from meterseal.mrv.pack import member, write_pack
 from meterseal.trust import load_trust
-from meterseal.verify import signature_opener
+from meterseal.verify import Opener
 from meterseal.verify.totals import ProfileTotals
 from support.session_files import WHO, SessionFiles
 
@@ -34,7 +34,7 @@ def answers(made: SessionFiles, place: Path, paths: list[str]) -> list[Any]:
     database.migrate()
     trust = load_trust(made.trust, [])
     store = Store(database)
-    intake = Intake(store, signature_opener(trust), load_or_create(place / "receipt.key"))
+    intake = Intake(store, Opener(trust).open_all, load_or_create(place / "receipt.key"))
     app = create_app(intake)
     add_routes(app, Sessions(store, trust, ProfileTotals.load(made.profiles)))
 

@@ -22,9 +22,13 @@ LINGER_S: Final = 0.015
 _LOG: Final = logging.getLogger(__name__)
 
 
+Stored = tuple[Upload, list[Head]]
+"""An upload that is on disk, and the heads of its chains."""
+
+
 class _Waiting(NamedTuple):
     upload: Upload
-    heads: asyncio.Future[list[Head]]
+    stored: asyncio.Future[Stored]
 
 
 class GroupCommit:
@@ -38,14 +42,11 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
         self._thread.start()
 
-    async def keep(self, upload: Upload) -> list[Head]:
-        """Heads of the upload's chains, after everything in it is durable.
-
-        Raises CollectorError `collector-store` if it cannot be stored now.
+    def submit(self, upload: Upload, stored: asyncio.Future[Stored]) -> None:
+        """Store an upload; `stored` is resolved after everything in it is durable, or gets
+        CollectorError `collector-store` if it cannot be stored now.
         """
-        waiting = _Waiting(upload, self._loop.create_future())
-        self._queue.put(waiting)
-        return await waiting.heads
+        self._queue.put(_Waiting(upload, stored))
 
     def close(self) -> None:
         """Write what waits, then stop."""
@@ -93,9 +94,9 @@ class GroupCommit:
 
 def _resolve(group: list[_Waiting], results: list[list[Head] | CollectorError]) -> None:
     for waiting, result in zip(group, results, strict=True):
-        if waiting.heads.done():
+        if waiting.stored.done():
             continue
         if isinstance(result, CollectorError):
-            waiting.heads.set_exception(result)
+            waiting.stored.set_exception(result)
         else:
-            waiting.heads.set_result(result)
+            waiting.stored.set_result((waiting.upload, result))

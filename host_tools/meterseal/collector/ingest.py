@@ -1,7 +1,7 @@
 """From the body of an upload to what is stored, and from heads to the answer (WIRE_FORMAT 10)."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from meterseal.collector.records import Head, Kept, LostRange, Refused, Upload
@@ -9,11 +9,8 @@ from meterseal.errors import VerificationError
 from meterseal.models import SealedBatch
 from meterseal.wire.envelope import batch_end
 
-Opener = Callable[[bytes], SealedBatch]
-"""Checks envelope, signature and schema of one batch; raises VerificationError."""
-
 MAX_STORED: Final = (1 << 63) - 1
-"""Databases count to here; at one batch a second that is 290,000,000,000 years."""
+"""Databases count to here; what is beyond is refused (`field-range`)."""
 _LOST_BATCHES: Final = 0
 
 
@@ -29,12 +26,17 @@ def split_sequence(body: bytes) -> Iterator[bytes]:
         at = end
 
 
-def judge(raw: bytes, opener: Opener, upload: Upload) -> None:
-    """Put one batch of an upload where it belongs: none stands in the way of those behind it."""
-    try:
-        upload.kept.append(_kept(opener(raw)))
-    except VerificationError as error:
-        upload.refused.append(Refused(error.code, raw))
+def sort_in(
+    opened: Iterable[tuple[bytes, SealedBatch | VerificationError]], upload: Upload
+) -> None:
+    """Put batches where they belong: none stands in the way of those behind it."""
+    for raw, found in opened:
+        if isinstance(found, SealedBatch) and found.contents.number > MAX_STORED:
+            upload.refused.append(Refused("field-range", raw))
+        elif isinstance(found, SealedBatch):
+            upload.kept.append(_kept(found))
+        else:
+            upload.refused.append(Refused(found.code, raw))
 
 
 def _kept(batch: SealedBatch) -> Kept:
@@ -46,9 +48,6 @@ def _kept(batch: SealedBatch) -> Kept:
             for item in contents.lost
             if item.kind == _LOST_BATCHES
         )
-    if contents.number > MAX_STORED:
-        text = f"expected a batch number of at most 2^63 - 1, found {contents.number}"
-        raise VerificationError("field-range", text)
     return Kept(
         batch.kid,
         contents.chain,

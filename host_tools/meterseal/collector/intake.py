@@ -2,25 +2,22 @@
 
 import asyncio
 import json
-import time
-from typing import Any, Final
+from typing import Any
 
-from meterseal.collector.group_commit import GroupCommit
-from meterseal.collector.ingest import Opener, answer, judge, split_sequence
+from meterseal.collector.group_commit import GroupCommit, Stored
+from meterseal.collector.ingest import answer
+from meterseal.collector.judging import Judging, OpenAll
 from meterseal.collector.receipt import ReceiptSigner
 from meterseal.collector.records import Head, Upload
 from meterseal.collector.store import Store
-
-_SLICE_S: Final = 0.003
-"""How long one long upload may hold up the others before they get their turn."""
 
 
 class Intake:
     """What every request of one worker shares. Usable inside a running event loop."""
 
-    def __init__(self, store: Store, opener: Opener, signer: ReceiptSigner) -> None:
+    def __init__(self, store: Store, open_all: OpenAll, signer: ReceiptSigner) -> None:
         self.store = store
-        self._opener = opener
+        self._judging = Judging(open_all)
         self._signer = signer
         self._commit: GroupCommit | None = None
 
@@ -29,9 +26,10 @@ class Intake:
 
         Raises CollectorError `collector-store`.
         """
-        upload = Upload([], [])
-        await self._judge(body, upload)
-        heads = await self._group_commit().keep(upload)
+        stored: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
+        commit = self._group_commit()
+        self._judging.submit(body, lambda upload: commit.submit(upload, stored))
+        upload, heads = await stored
         return self.answer(heads, upload)
 
     def answer(self, heads: list[Head], upload: Upload | None = None) -> dict[str, Any]:
@@ -46,15 +44,6 @@ class Intake:
         """Write what waits."""
         if self._commit is not None:
             self._commit.close()
-
-    async def _judge(self, body: bytes, upload: Upload) -> None:
-        """A long sequence is judged in slices: signatures cost time, others wait for the loop."""
-        until = time.perf_counter() + _SLICE_S
-        for raw in split_sequence(body):
-            judge(raw, self._opener, upload)
-            if time.perf_counter() > until:
-                await asyncio.sleep(0)
-                until = time.perf_counter() + _SLICE_S
 
     def _group_commit(self) -> GroupCommit:
         if self._commit is None:

@@ -35,7 +35,7 @@ def rows_in(
     """SELECT the columns `names` of rows whose column `key` is one of `values` (bytes)."""
     opening = f"SELECT {', '.join(names)} FROM {table.name} WHERE {key}"
     if connection.dialect.name == "postgresql":
-        statement, values = f"{opening} = ANY(%s::bytea[])", [values]  # type: ignore[list-item]
+        statement, values = f"{opening} = ANY(%b::bytea[])", [values]  # type: ignore[list-item]
     else:
         padded = next(size for size in (1, 4, 16, 64, 256, 1024) if size >= len(values))
         statement = f"{opening} IN ({', '.join('?' * padded)})"
@@ -60,10 +60,28 @@ def _as_arrays(
     end: str,
 ) -> None:
     """PostgreSQL: one array for each column, one statement whatever the number of rows."""
+    if not end:
+        _copy(connection, table, names, rows)
+        return
     types = [str(table.c[name].type.compile(connection.dialect)) for name in names]
-    arrays = ", ".join(f"%s::{_POSTGRES_TYPES.get(kind, 'text')}[]" for kind in types)
+    arrays = ", ".join(f"%b::{_POSTGRES_TYPES.get(kind, 'text')}[]" for kind in types)
     columns = tuple(list(column) for column in zip(*rows, strict=True))
     execute(connection, f"{opening} SELECT * FROM unnest({arrays}) {end}", columns)
+
+
+def _copy(connection: Connection, table: Table, names: Sequence[str], rows: Sequence[Row]) -> None:
+    """PostgreSQL's binary COPY: the least work for the server."""
+    statement = f"COPY {table.name} ({', '.join(names)}) FROM STDIN (FORMAT BINARY)"
+    with connection.connection.cursor().copy(statement) as copy:
+        copy.set_types(_copy_types(table, names))
+        for row in rows:
+            copy.write_row(row)
+
+
+def _copy_types(table: Table, names: Sequence[str]) -> list[str]:
+    """Names of the column types, as psycopg knows them."""
+    kinds = {"LargeBinary": "bytea", "BigInteger": "int8", "Integer": "int4"}
+    return [kinds[type(table.c[name].type).__name__] for name in names]
 
 
 def _as_values(

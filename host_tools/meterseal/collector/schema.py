@@ -6,13 +6,16 @@ state of each chain: the linked batch with the highest number (0: none), the hig
 whether batches wait for others before them, whether two contents for one number were seen. All of
 it can be computed anew from `batches`. `equivocations` names every second content for a number;
 the bytes of both are in `batches`. `quarantine` holds bytes that did not verify: they claim no
-number. `registry_entries` is the registry's own (registry/table.py).
+number. On PostgreSQL no key constraint ties `batches` to `chains`: the check of each row would
+cost more than the row, and the one writer has the chain at hand. `registry_entries` is the
+registry's own (registry/table.py).
 """
 
 from sqlalchemy import (
     BigInteger,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -47,13 +50,14 @@ BATCHES = Table(
     "batches",
     METADATA,
     Column("id", _Id, primary_key=True),
-    Column("chain_id", BigInteger, ForeignKey("chains.id"), nullable=False),
+    Column("chain_id", BigInteger, nullable=False),
     Column("number", BigInteger, nullable=False),
     Column("hash", LargeBinary(32), nullable=False),
     Column("previous", LargeBinary(32), nullable=True),
     Column("linked", Integer, nullable=False),
     Column("raw", LargeBinary, nullable=False),
     Column("received_unix_ms", BigInteger, nullable=False),
+    ForeignKeyConstraint(["chain_id"], ["chains.id"]).ddl_if(dialect="sqlite"),
     UniqueConstraint("chain_id", "number", "hash", name="batches_chain_number_hash"),
 )
 Index(

@@ -21,7 +21,7 @@ from meterseal.collector.updates import Rollouts, add_update_routes
 from meterseal.collector.uploads import UploadsFirst
 from meterseal.errors import EnvironmentProblem
 from meterseal.trust import load_trust
-from meterseal.verify import signature_opener
+from meterseal.verify import Opener
 
 MAX_CONNECTIONS: Final = 4000
 """Of one worker; beyond it the answer is 503. Bounds the memory that clients can take."""
@@ -85,7 +85,7 @@ def build(settings: Settings) -> ASGIApp:
     """The interface of one worker."""
     store = Store(Database(settings.database_url))
     trust = load_trust(settings.trust)
-    intake = Intake(store, signature_opener(trust), load_or_create(settings.data / "receipt.key"))
+    intake = Intake(store, Opener(trust).open_all, load_or_create(settings.data / "receipt.key"))
     app = create_app(intake)
     add_routes(app, Sessions(store, trust))
     rollouts = Rollouts(settings.data / "updates", Database(settings.database_url), trust)
