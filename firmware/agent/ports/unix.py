@@ -13,7 +13,12 @@ import sys
 import time
 
 from ..constant import const
-from .unix_storage import FileFlash, FileStore
+from .unix_storage import FileFlash, FileStore, PcFiles
+
+try:
+    import virtual_board  # see boards/UNIX_SIM/vm.py: "/" is its flash, the PC is `files`
+except ImportError:
+    virtual_board = None
 
 _FLASH_BLOCKS = const(512)  # 2 MiB, the journal of a board with 8 MB of flash
 _PARITY = {None: "N", 0: "E", 1: "O"}
@@ -32,11 +37,11 @@ _VMIN = const(6)
 class Uart:
     """The part of machine.UART that the Modbus client uses, over a serial device or pty."""
 
-    def __init__(self, path, **settings):
+    def __init__(self, path, files=PcFiles, **settings):
         import termios
 
         self._termios = termios
-        self._file = open(path, "r+b", 0)
+        self._file = files.open(path, "r+b")
         self._poll = _poll(self._file)
         self.init(**settings)
 
@@ -172,13 +177,6 @@ def tls_context(ca_der):
     return context
 
 
-def _exists(path):
-    try:
-        return bool(os.stat(path))
-    except OSError:
-        return False
-
-
 class Board:
     """What the application needs of a board, on this PC; `directory` stands for it."""
 
@@ -189,12 +187,13 @@ class Board:
 
     def __init__(self, directory):
         self.read_file = read_file(directory)
-        self.store = FileStore(directory + "/state")
+        self._files = virtual_board.files if virtual_board else PcFiles
+        self._home = virtual_board.home if virtual_board else directory
+        self.store = FileStore(self._home + "/state", self._files)
         self.rtc = SystemClock()
         self.ticks = ticks
         self.random = self.key_entropy = os.urandom
         self.tls_context = tls_context
-        self._directory = directory
         self.flash = self.watchdog = None
         if os.getenv("METERSEAL_CONSOLE"):
             from agent.console import Stdin
@@ -203,33 +202,37 @@ class Board:
 
     def safe_mode(self):
         """Whether a technician keeps the station from starting: the file `safe_mode` is there."""
-        return _exists(self._directory + "/safe_mode")
+        return self._exists("safe_mode")
 
     def attended(self):
         """Somebody broke in; no watchdog of a PC bites by itself."""
 
+    def equip(self, config):
+        """Take into use what the configuration decides, the watchdog apart."""
+        self.flash = FileFlash(self._home + "/flash.bin", _FLASH_BLOCKS, self._files)
+
     def configure(self, config):
         """Take into use what the configuration decides."""
-        self.flash = FileFlash(self._directory + "/flash.bin", _FLASH_BLOCKS)
+        self.equip(config)
         self.watchdog = Watchdog(config["watchdog_s"] * 1000)
 
     def open_uart(self, bus):
         """(UART, driver-enable pin) of an RTU bus; adapters of a PC switch by themselves."""
-        return Uart(bus["device"]), None
+        return Uart(bus["device"], self._files), None
 
     def contact(self, pin):
         """The cabinet's door: open while the file `cabinet_open` is there."""
-        return lambda: _exists(self._directory + "/cabinet_open")
+        return lambda: self._exists("cabinet_open")
 
     def contactor(self, pin):
         """A contactor: closed while the file `contactor_<pin>` is there."""
-        return lambda: _exists("%s/contactor_%d" % (self._directory, pin))
+        return lambda: self._exists("contactor_%d" % pin)
 
     def light(self, pin):
         """A light that is the file `light`, one character a change."""
 
         def switch(on):
-            with open(self._directory + "/light", "a") as file:
+            with self._files.open(self._home + "/light", "a") as file:
                 file.write("1" if on else "0")
 
         return switch
@@ -240,4 +243,12 @@ class Board:
 
     def reset(self, reason):
         """End the process, as a reset ends a run; whoever started it starts it again."""
+        if virtual_board:
+            virtual_board.reset()
         sys.exit(3)
+
+    def _exists(self, name):
+        try:
+            return bool(self._files.stat("%s/%s" % (self._home, name)))
+        except OSError:
+            return False

@@ -5,7 +5,6 @@ go from 1 to 0 only, and only an erase sets them again.
 """
 
 import os
-import sys
 
 from ..constant import const
 
@@ -13,20 +12,31 @@ BLOCK_LEN = 4096
 _CHUNK = const(256)  # as little memory as on a board
 
 
+class PcFiles:
+    """The files of the PC. A virtual board, whose "/" is its own flash, brings such an object."""
+
+    @staticmethod
+    def open(path, mode):
+        """As `open`; what is read and written at once has no buffer."""
+        return open(path, mode, 0) if "+" in mode else open(path, mode)
+
+    stat = staticmethod(os.stat)
+    rename = staticmethod(os.rename)
+    mkdir = staticmethod(os.mkdir)
+
+
 class FileFlash:
     """NOR flash in a file: programming clears bits, erasing sets them; block protocol."""
 
-    def __init__(self, path, block_count):
+    def __init__(self, path, block_count, files=PcFiles):
         try:
-            os.stat(path)
+            files.stat(path)
         except OSError:
-            with open(path, "wb") as file:
+            with files.open(path, "wb") as file:
                 for _ in range(block_count):
                     file.write(b"\xff" * BLOCK_LEN)
-        self._count = os.stat(path)[6] // BLOCK_LEN
-        self._file = (
-            open(path, "r+b", 0) if sys.implementation.name == "cpython" else open(path, "r+b")
-        )
+        self._count = files.stat(path)[6] // BLOCK_LEN
+        self._file = files.open(path, "r+b")
 
     def readblocks(self, block, buf, offset=0):
         """Fill `buf` from `offset` in block number `block`."""
@@ -60,14 +70,15 @@ class FileFlash:
 class FileStore:
     """Small named blobs, each in a file of its own; `set` is atomic and durable."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, files=PcFiles):
         self._directory = directory
-        _make_directory(directory)
+        self._files = files
+        _make_directory(directory, files)
 
     def get(self, name):
         """The blob, or None."""
         try:
-            with open("%s/%s" % (self._directory, name), "rb") as file:
+            with self._files.open("%s/%s" % (self._directory, name), "rb") as file:
                 return file.read()
         except OSError:
             return None
@@ -75,15 +86,15 @@ class FileStore:
     def set(self, name, blob):
         """Replace the blob: after a power cut the old one or the new one is there, whole."""
         path = "%s/%s" % (self._directory, name)
-        with open(path + ".tmp", "wb") as file:
+        with self._files.open(path + ".tmp", "wb") as file:
             file.write(blob)
             file.flush()
-        os.rename(path + ".tmp", path)
+        self._files.rename(path + ".tmp", path)
 
 
-def _make_directory(path):
+def _make_directory(path, files):
     try:
-        os.mkdir(path)
+        files.mkdir(path)
     except OSError as error:
         if error.args[0] != 17:  # EEXIST
             raise

@@ -23,6 +23,8 @@ Examples:
     meterseal station identity build/station
 
     meterseal station run build/station
+
+    meterseal station board build/board --link build/board.port
 """
 
 station = typer.Typer(help=_HELP, no_args_is_help=True)
@@ -95,3 +97,32 @@ def run(directory: Directory) -> None:
     if os.name == "posix":
         os.execv(arguments[0], arguments)
     sys.exit(subprocess.call(arguments))
+
+
+@station.command()
+def board(
+    directory: Directory,
+    link: Annotated[Path | None, typer.Option(help="Symbolic link to the board's port.")] = None,
+    tap: Annotated[
+        Path | None, typer.Option(help="Keep every byte that leaves the board over its cable.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+) -> None:
+    """A virtual board that mpremote and `meterseal provision` can open, until Ctrl-C.
+
+    It begins blank, as MicroPython does on a new chip, and keeps its flash in DIRECTORY.
+    """
+    try:
+        from meterseal.sim.board import VirtualBoard, serve
+    except ImportError as problem:
+        raise EnvironmentProblem(
+            "pseudo-terminal-missing",
+            f"expected pseudo-terminals, as Linux and macOS have them: {problem}",
+            "Use a real board, or run this on Linux or macOS.",
+        ) from problem
+
+    with VirtualBoard(directory, link, tap) as made:
+        found = {"port": made.port}
+        text = f"The board is at {made.port}. Next: meterseal provision {made.port} --help"
+        print(json.dumps(found) if as_json else text, flush=True)
+        serve(made)
