@@ -51,8 +51,9 @@ BAD = {
 }
 
 
-def test_a_good_one_is_fetched_tried_and_kept(tmp_path: Path) -> None:
-    with Fleet(tmp_path, 1) as fleet:
+@pytest.mark.parametrize("heap", ["", pytest.param("384k", marks=pytest.mark.long)])
+def test_a_good_one_is_fetched_tried_and_kept(tmp_path: Path, heap: str) -> None:
+    with Fleet(tmp_path, 1, heap=heap) as fleet:
         one = fleet.stations[0]
         fleet.wait("a first batch", lambda: one.said("uplink acknowledged"))
         fleet.publish("9.1.0", NEWER, PLAN)

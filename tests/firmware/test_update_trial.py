@@ -1,6 +1,7 @@
 """Versions on trial, on a whole simulated station: kept if they work, given up if they do not."""
 
 import asyncio
+import gc
 import unittest
 
 from agent import log, update, update_trial
@@ -21,6 +22,11 @@ class OnTrial(unittest.TestCase):
 
     def setUp(self):
         self.addCleanup(log.configure, log.INFO)
+        if hasattr(
+            gc, "freeze"
+        ):  # CPython: the station tidies often, the tests' own heap is large
+            gc.freeze()
+            self.addCleanup(gc.unfreeze)
         self.board = WholeBoard(update=SETTINGS)
         self.board.root = "/nowhere"
         self.held = {}

@@ -8,6 +8,7 @@ collector offers, verify, install, reset into it and judge it themselves.
 import json
 import re
 import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -18,7 +19,7 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
 from meterseal import trust_write
 from meterseal.demo.processes import Child, meterseal
-from meterseal.resources import firmware_dir
+from meterseal.resources import firmware_dir, micropython_binary
 from meterseal.sim import station
 from meterseal.trust_keys import public_bytes
 from meterseal.update.build import build_code, build_settings
@@ -26,6 +27,7 @@ from meterseal.update.rings import Plan
 from meterseal.update.shelf import SIGNED, Shelf
 
 from support.collector_process import CollectorProcess
+from support.small_heap import compile_agent
 
 PROFILE = "eastron-sdm630"
 _SILENT_S = 8.0
@@ -34,8 +36,9 @@ _SILENT_S = 8.0
 class Powered:
     """One station: its directory, and the process that runs or is started again."""
 
-    def __init__(self, directory: Path, identity: dict[str, Any]) -> None:
+    def __init__(self, directory: Path, identity: dict[str, Any], command: list[str]) -> None:
         self.directory = directory
+        self._command = command
         self.device: str = identity["device_id"]
         self.public_key = bytes.fromhex(identity["public_key"])
         self.lines: list[str] = []
@@ -58,8 +61,7 @@ class Powered:
             self.lines += self.process.drain()
         self.starts += 1
         self._heard = time.monotonic()
-        command = station.command(self.directory)
-        self.process = Child(self.directory.name, command, self.directory / "log")
+        self.process = Child(self.directory.name, self._command, self.directory / "log")
 
     def said(self, text: str) -> bool:
         """Whether its log has this."""
@@ -72,10 +74,19 @@ class Powered:
 
 
 class Fleet:
-    """`count` stations that are running; `with Fleet(out, 1) as fleet`."""
+    """`count` stations that are running; `with Fleet(out, 1) as fleet`.
 
-    def __init__(self, out: Path, count: int, read_interval_s: int = 1, **update: Any) -> None:
+    `heap`: size of the VM's heap, into which the agent is then loaded compiled, as on stock
+    MicroPython; "" for plenty. What is left over goes into the section `update`.
+    """
+
+    def __init__(
+        self, out: Path, count: int, read_interval_s: int = 1, heap: str = "", **update: Any
+    ) -> None:
         self.out = out
+        self._heap = heap
+        if heap:
+            compile_agent(out / "mpy")
         self.owner = ec.generate_private_key(ec.SECP256R1())
         self.settings = {
             "owners": [public_bytes(self.owner).hex()],
@@ -102,7 +113,14 @@ class Fleet:
     def _lay_out(self, name: str) -> Powered:
         directory = self.out / name
         station.create(directory, self._config(name, ""))
-        return Powered(directory, station.enrol(directory))
+        return Powered(directory, station.enrol(directory), self._command(directory))
+
+    def _command(self, directory: Path, *options: str) -> list[str]:
+        if not self._heap:
+            return station.command(directory, *options)
+        path, arguments = [str(self.out / "mpy"), ".frozen"], [str(directory), *options]
+        code = f"import sys; sys.path[:] = {path}; import main; sys.exit(main.main({arguments}))"
+        return [str(micropython_binary()), "-X", f"heapsize={self._heap}", "-c", code]
 
     def _config(self, name: str, url: str) -> dict[str, Any]:
         bus = {"kind": "tcp", "host": "127.0.0.1", "port": self.meter_port}
@@ -132,6 +150,7 @@ class Fleet:
         pem = x509.load_pem_x509_certificate((self.out / "ca.pem").read_bytes())
         config = self._config(one.directory.name, self.collector.url)
         station.create(one.directory, config, pem.public_bytes(Encoding.DER))
+        subprocess.run(self._command(one.directory, "--check"), check=True, capture_output=True)
 
     def _supply(self) -> None:
         while not self._stop.wait(0.2):
