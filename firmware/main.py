@@ -81,7 +81,7 @@ def run(board, arguments, in_slot):
     elif "--check" in arguments:
         load(board)
         print("the configuration is right")
-    elif board.store.get("upd_code") or board.store.get("upd_set"):
+    elif [name for name in ("upd_code", "upd_set", "upd_img") if board.store.get(name)]:
         return run_updated(board, arguments, in_slot)
     else:
         asyncio.run(start(board).run())

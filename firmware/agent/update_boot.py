@@ -10,7 +10,7 @@ import gc
 import sys
 
 from .update_settings import over
-from .update_slots import CODE, SETTINGS, Slots
+from .update_slots import CODE, IMAGE, SETTINGS, Slots
 
 
 def code(board, base):
@@ -30,7 +30,7 @@ def lay_over(board):
 
 def guarded(board, run):
     """`run()`; while something is on trial its end, whatever the reason, is a reset."""
-    slots = [Slots(board.store, name) for name in (CODE, SETTINGS)]
+    slots = [Slots(board.store, name) for name in (CODE, SETTINGS, IMAGE)]
     if not [one for one in slots if one.trial]:
         return run()
     guard = getattr(board, "guard", None)

@@ -65,6 +65,12 @@ def test_a_good_one_is_fetched_tried_and_kept(tmp_path: Path, heap: str) -> None
             line for line in one.lines if "app start" in line
         ).rpartition("boot=")[2])  # fmt: skip
         assert "kept" in fleet.get("/updates").text
+        next((one.directory / "upd_code_a" / "agent").glob("app.*")).unlink()
+        one.process.kill()
+        fleet.wait("the first version", lambda: one.said("kept version cannot be started"))
+        fleet.wait("it runs", lambda: "version=0.1.0" in [
+            line for line in one.lines if "app start" in line
+        ][-1])  # fmt: skip
 
 
 @pytest.mark.long

@@ -167,7 +167,7 @@ class Fleet:
         for path, addition in changed.items():
             file = source / (path.replace("__", "/") + ".py")
             file.write_text(file.read_text() + addition)
-        manifest = build_code(source, ["UNIX_SIM"], built, compiled=True)
+        manifest = build_code(source, ["UNIX_SIM"], built, compiled=bool(self._heap))
         (built / SIGNED).write_bytes(manifest.sign(self.owner))
         Shelf(self.collector.data / "updates").publish(built, plan)
 
