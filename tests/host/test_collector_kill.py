@@ -10,6 +10,7 @@ import json
 import os
 import random
 import signal
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -150,13 +151,13 @@ def start_server(data: Path) -> str:
     return server.get_uri()
 
 
-def postgres_kills(folder: Path, kills: int) -> None:
+def postgres_kills(folder: Path, place: Path, kills: int) -> None:
     """Collector and server die in turn, and at every third time both at once."""
     rng = random.Random(SEED)
     senders = [Sender() for _ in range(STATIONS)]
     trust = trust_of([sender.station for sender in senders])
     start = time.monotonic()
-    data = folder / "pg"
+    data = place / "pg"
     for turn in range(kills):
         url = start_server(data)
         collector = CollectorProcess(folder, trust, workers=2, database=url)
@@ -182,8 +183,17 @@ def test_killed_on_sqlite(tmp_path):
     sqlite_kills(tmp_path, 2)
 
 
-def test_killed_on_postgresql(tmp_path):
-    postgres_kills(tmp_path, 2)
+@pytest.fixture
+def place():
+    """For PostgreSQL, which runs as another user if we are root: outside of pytest's own folder,
+    which every new session closes to others.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as path:
+        yield Path(path)
+
+
+def test_killed_on_postgresql(tmp_path, place):
+    postgres_kills(tmp_path, place, 2)
 
 
 @pytest.mark.long
@@ -192,5 +202,5 @@ def test_killed_sixty_times_on_sqlite(tmp_path):
 
 
 @pytest.mark.long
-def test_killed_forty_times_on_postgresql(tmp_path):
-    postgres_kills(tmp_path, 40)
+def test_killed_forty_times_on_postgresql(tmp_path, place):
+    postgres_kills(tmp_path, place, 40)

@@ -19,6 +19,7 @@ REFUSED, USAGE, ENVIRONMENT = 1, 2, 3
 
 VERBS: Final = {
     "verify": "meterseal.cli.verify",
+    "audit": "meterseal.cli.audit",
     "export": "meterseal.cli.export",
     "collect": "meterseal.cli.collect",
     "station": "meterseal.cli.station",
@@ -33,6 +34,7 @@ VERBS: Final = {
     "prove": "meterseal.cli.prove",
     "update": "meterseal.cli.update",
     "people": "meterseal.cli.people",
+    "provision": "meterseal.cli.provision",
     "demo": "meterseal.cli.demo",
 }
 """Verb -> module with `register(app)`. A module imports what its commands need inside them."""

@@ -41,10 +41,14 @@ def files(paths: Iterable[Path]) -> Iterator[Path]:
             raise _unreadable(path, "there is no such file or directory")
 
 
-def pieces_of_file(path: Path) -> Iterator[Piece]:
-    """Batches of a file. Raises EnvironmentProblem `input-unreadable`."""
+def pieces_of_file(path: Path, offset: int = 0) -> Iterator[Piece]:
+    """Batches of a file from a byte on; places count from there.
+
+    Raises EnvironmentProblem `input-unreadable`.
+    """
     try:
         with path.open("rb") as stream:
+            stream.seek(offset)
             yield from pieces(stream)
     except OSError as problem:
         raise _unreadable(path, str(problem)) from problem

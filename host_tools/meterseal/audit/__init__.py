@@ -1,0 +1,1 @@
+"""Audit: all that a collector holds, or that was exported, verified again device by device."""
