@@ -5,14 +5,16 @@ import os
 import unittest
 
 from agent.errors import FwError, UpdateError
+from agent.journal import Journal
 from agent.update_files import SlotFiles
 from agent.update_image import ImageInstaller
 from agent.update_install import Installer
-from agent.update_manifest import IMAGE, OWNERS, SETTINGS, open_manifest
+from agent.update_manifest import IMAGE, JOURNAL_FORMAT, OWNERS, SETTINGS, open_manifest
 from agent.update_owners import Owners
 from agent.update_slots import CODE, Slots
 from agent.update_slots import IMAGE as IMAGE_SLOTS
 from fakes.board import Store
+from fakes.nor_flash import SECTOR, NorFlash
 from fakes.partitions import Partitions
 from support.update_maker import (
     OTHER,
@@ -137,6 +139,15 @@ class Refusals(unittest.TestCase):
         self.refused("update-older", manifest(FILES, number=999))
         self.refused("update-board", manifest(FILES), board="ESP32_GENERIC")
         self.refused("update-journal", manifest(FILES, journal=2))
+
+    def test_the_journal_format_is_the_one_in_the_flash(self):
+        flash = NorFlash(32)
+        journal = Journal(flash, {"policy": "stop"})
+        journal.mount()
+        journal.seal(1, b"c" * 16, b"h" * 32, b"\xd2" * 400, 0, 59, 0)
+        found = [i for i in range(0, len(flash.image), SECTOR) if flash.image[i : i + 2] == b"MJ"]
+        self.assertTrue(found)
+        self.assertEqual(set(flash.image[i + 2] for i in found), {JOURNAL_FORMAT})
 
     def test_paths_that_leave_the_directory_or_have_no_place(self):
         for path in ("../x", "/main.py", "agent//x.py", "agent/./x.py", "Agent/x.py"):
