@@ -2,8 +2,11 @@
 
 import json
 import random
+import subprocess
+import sys
 from pathlib import Path
 
+import pycddl
 import pytest
 from agent.certificate import not_after_unix_s
 from agent.errors import UpdateError as DeviceRefusal
@@ -58,6 +61,15 @@ def test_the_device_reads_what_the_host_wrote(count: int) -> None:
     assert (found.number, found.version) == (manifest.number, "9.9")
     assert [FileEntry(*entry) for entry in found.files()] == list(manifest.files)
     assert read_manifest(manifest.sign(OWNER), public_bytes(OWNER))[0] == manifest
+
+
+@pytest.mark.parametrize("count", [0, 3, 100])
+def test_a_manifest_is_what_the_cddl_says(count: int) -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs/updates.md").read_text()
+    schema = pycddl.Schema(text.partition("```cddl\n")[2].partition("```")[0])
+    schema.validate_cbor(some(count).payload())
+    with pytest.raises(pycddl.ValidationError):
+        schema.validate_cbor(some(count).payload().replace(b"\xa8\x00\x01", b"\xa8\x00\x02", 1))
 
 
 def test_what_the_device_refuses_the_host_refuses_too() -> None:
@@ -135,3 +147,15 @@ def test_the_device_reads_the_end_of_a_certificate(days: int) -> None:
     made = pki.make_authority("certificates", days=days).certificate
     der = made.public_bytes(Encoding.DER)
     assert not_after_unix_s(der) == int(made.not_valid_after_utc.timestamp())
+
+
+def test_settings_need_a_number(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    command = [sys.executable, "-m", "meterseal", "update", "build", str(tmp_path / "out")]
+    done = subprocess.run(
+        [*command, "--board", "UNIX_SIM", "--settings", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2 and "--number" in done.stderr

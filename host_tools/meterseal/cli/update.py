@@ -59,6 +59,8 @@ def build(
 
     if not board and not owner:
         raise typer.BadParameter("expected at least one board", param_hint="--board")
+    if (settings or image or owner) and number < 1:
+        raise typer.BadParameter("expected one above all before it", param_hint="--number")
     if settings:
         made = make.build_settings(settings, board, number, out)
     elif image:
