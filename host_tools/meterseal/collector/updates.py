@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy import select
 
+from meterseal.collector.app import refusals
 from meterseal.collector.database import Database
 from meterseal.collector.errors import CollectorError
 from meterseal.collector.schema import BATCHES, CHAINS
@@ -170,13 +171,21 @@ def add_update_routes(app: FastAPI, rollouts: Rollouts) -> None:
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined
     )
 
-    @app.get("/v1/update")
+    @app.get(
+        "/v1/update",
+        response_class=Response,
+        responses={200: {"content": {"application/cose": {}}}},
+    )
     def get_update(device: DeviceId, numbers: Numbers) -> Response:
         """The signed manifest of the next update of a station; empty: there is none."""
         offer = rollouts.offer(device, [int(number) for number in numbers.split(",")])
         return Response(offer, media_type="application/cose")
 
-    @app.get("/v1/update/file")
+    @app.get(
+        "/v1/update/file",
+        response_class=Response,
+        responses={200: {"content": {"application/octet-stream": {}}}, **refusals(404)},
+    )
     def get_file(sha256: Sha256, offset: Offset, length: Length) -> Response:
         """A piece of a file of an update, by the file's hash."""
         piece = rollouts.piece(sha256, offset, length)
