@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from meterseal.verify import Standard, Verifier
 from meterseal.verify.totals import ProfileTotals
 
 _CHUNKS_OF_WORKER = 8
+_START = "fork" if sys.platform == "linux" else "spawn"
+"""No thread runs yet where the pool starts; a forked process has its modules at once."""
 
 
 class Context(NamedTuple):
@@ -109,7 +112,7 @@ def _done(
     elif workers == 1 or len(chunks) < 2:
         yield from map(work, chunks)
     else:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(workers, mp_context=get_context(_START)) as pool:
             futures: list[Future[list[DeviceAudit]]] = [pool.submit(work, one) for one in chunks]
             yield from (future.result() for future in as_completed(futures))
 
