@@ -123,4 +123,6 @@ def main(arguments, in_slot=False):
 if __name__ == "__main__":
     if sys.platform != "esp32":
         sys.path.insert(0, sys.argv[0].rpartition("/")[0] or ".")
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    if sys.argv[1:]:  # a board has none: an exit would restart it, and nobody could break in
+        sys.exit(code)

@@ -119,11 +119,15 @@ class Board:
         self.rtc = self.flash = self.watchdog = self.link = self.element = None
         self.console = Stdin()
 
-    def configure(self, config):
-        """Take into use what the configuration decides."""
+    def equip(self, config):
+        """Take into use what the configuration decides, neither watchdog nor network."""
         self.flash = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="journal")[0]
         self.rtc = InternalRtc(_battery_rtc(config["clock"]))
         self.element = _element(config)
+
+    def configure(self, config):
+        """Take into use what the configuration decides."""
+        self.equip(config)
         self.watchdog = machine.WDT(timeout=config["watchdog_s"] * 1000)
         self.link = _link(config["network"], config.secrets)
 

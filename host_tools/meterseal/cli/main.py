@@ -23,6 +23,7 @@ VERBS: Final = {
     "export": "meterseal.cli.export",
     "collect": "meterseal.cli.collect",
     "station": "meterseal.cli.station",
+    "provision": "meterseal.cli.provision",
     "inspect": "meterseal.cli.inspect",
     "salvage": "meterseal.cli.salvage",
     "keys": "meterseal.cli.keys",

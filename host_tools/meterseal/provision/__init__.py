@@ -1,0 +1,1 @@
+"""Puts boards into service, by mpremote's transport: from a blank board to a verified batch."""

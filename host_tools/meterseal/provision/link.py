@@ -1,0 +1,185 @@
+"""A board at its cable, by mpremote's serial transport: ask, compare files, write, restart.
+
+Files are compared on the board: it is told their hashes and says which differ, so that nothing of
+what it holds comes back, secrets least of all.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from io import StringIO
+from typing import Any, Final
+
+from meterseal.errors import EnvironmentProblem
+from meterseal.onsite.cable import BAUD, Cable, open_cable
+from meterseal.provision.errors import ProvisionError
+
+_READ_S: Final = 10.0
+_PAUSE_S: Final = 0.2
+_CALL_S: Final = 60.0
+_REOPEN_S: Final = 20.0
+_MARK: Final = "@P "
+
+_WRAP: Final = """
+def _step():
+{body}
+try:
+    _found = _step()
+except Exception as _e:
+    _found = {{"refused": [getattr(_e, "code", type(_e).__name__), getattr(_e, "text", str(_e))]}}
+import json as _json
+print({mark!r} + _json.dumps(_found))
+"""
+_DIFFERING: Final = """
+    import hashlib, binascii
+    found = []
+    for name, expected in {files!r}:
+        digest = hashlib.sha256()
+        try:
+            with open("/" + name, "rb") as file:
+                part = file.read(512)
+                while part:
+                    digest.update(part)
+                    part = file.read(512)
+        except OSError:
+            found.append(name)
+            continue
+        if binascii.hexlify(digest.digest()).decode() != expected:
+            found.append(name)
+    return found
+"""
+
+
+class BoardLink:
+    """A board in its raw REPL; its main.py does not run meanwhile. A context manager."""
+
+    def __init__(self, port: str) -> None:
+        """Raises EnvironmentProblem `port-missing`; ProvisionError `board-silent`."""
+        from mpremote.transport import TransportError  # type: ignore[import-untyped]
+        from mpremote.transport_serial import SerialTransport  # type: ignore[import-untyped]
+
+        self.port = port
+        self._lost = (TransportError, OSError)
+        try:
+            self._transport = SerialTransport(port, BAUD, timeout=_READ_S)
+        except self._lost as problem:
+            raise port_missing(port, "none that can be opened") from problem
+        with redirect_stdout(StringIO()):  # mpremote prints what it did not expect
+            self._guarded(lambda: self._transport.enter_raw_repl(soft_reset=True))
+
+    def __enter__(self) -> "BoardLink":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the port go; the board stays as it is."""
+        try:
+            self._transport.close()
+        except self._lost:
+            return
+
+    def call(self, body: str, timeout_s: float = _CALL_S) -> Any:
+        """Run the indented body of a function on the board; what it returns, by JSON.
+
+        Raises ProvisionError `board-silent`, or with the board's code.
+        """
+        code = _WRAP.format(body=body.rstrip(), mark=_MARK)
+        output, error = self._guarded(lambda: self._transport.exec_raw(code, timeout_s))
+        for line in output.decode(errors="replace").splitlines():
+            if line.startswith(_MARK):
+                return _answer(json.loads(line.removeprefix(_MARK)))
+        raise self._silent(f"{output!r} {error!r}")
+
+    def differing(self, files: dict[str, bytes]) -> list[str]:
+        """Names of files that are missing on the board or hold something else."""
+        hashes = [(name, hashlib.sha256(data).hexdigest()) for name, data in files.items()]
+        found: list[str] = []
+        for at in range(0, len(hashes), 20):
+            found += self.call(_DIFFERING.format(files=hashes[at : at + 20]))
+        return found
+
+    def write(self, name: str, data: bytes) -> None:
+        """Put a file in place: whole under its name, or under another one."""
+        folder = name.rpartition("/")[0]
+        self.call(_MAKE_FOLDERS.format(parts=folder.split("/") if folder else []))
+        self._guarded(lambda: self._transport.fs_writefile("/" + name + ".new", data))
+        self.call(f"    import os\n    os.rename({'/' + name + '.new'!r}, {'/' + name!r})")
+
+    def restart(self) -> Cable:
+        """Reset, so that main.py runs; the console of the station. The link is closed."""
+        try:
+            self._transport.exec_raw_no_follow("import machine\nmachine.reset()")
+        except self._lost as problem:
+            raise self._silent(str(problem)) from problem
+        time.sleep(_PAUSE_S)
+        self.close()
+        return _opened_again(self.port)
+
+    def _guarded(self, act: Callable[[], Any]) -> Any:
+        try:
+            return act()
+        except self._lost as problem:
+            raise self._silent(str(problem)) from problem
+
+    def _silent(self, found: str) -> ProvisionError:
+        return ProvisionError(
+            "board-silent",
+            f"expected the board at {self.port} to answer, found {found[:300]}",
+            "Check cable and power, then give the same command again: it goes on from here.",
+        )
+
+
+_MAKE_FOLDERS: Final = """
+    import os
+    path = ""
+    for part in {parts!r}:
+        path += "/" + part
+        try:
+            os.mkdir(path)
+        except OSError as error:
+            if error.args[0] != 17:
+                raise
+"""
+
+
+def port_missing(port: str, found: str) -> EnvironmentProblem:
+    """Nothing to talk to."""
+    return EnvironmentProblem(
+        "port-missing",
+        f"expected a board at {port}, found {found}: plug the cable in and name its port",
+    )
+
+
+def find_port(port: str) -> str:
+    """The port itself, or for `auto` the only one with a board. EnvironmentProblem otherwise."""
+    if port != "auto":
+        return port
+    from serial.tools import list_ports  # type: ignore[import-untyped]
+
+    found = [one.device for one in list_ports.comports() if one.vid is not None]
+    if len(found) != 1:
+        raise port_missing("one serial port", ", ".join(found) or "none")
+    return str(found[0])
+
+
+def _answer(found: Any) -> Any:
+    if isinstance(found, dict) and "refused" in found:
+        code, text = found["refused"]
+        raise ProvisionError(str(code), f"the board refused: {text}", "")
+    return found
+
+
+def _opened_again(port: str) -> Cable:
+    """Boards with a USB port of their own take it away with a reset."""
+    end = time.monotonic() + _REOPEN_S
+    while True:
+        try:
+            return open_cable(port)
+        except EnvironmentProblem:
+            if time.monotonic() > end:
+                raise
+            time.sleep(_PAUSE_S)

@@ -1,0 +1,111 @@
+"""What a technician wants of a board, and what is known about it: the order and the state file."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from meterseal.boards import load_board
+from meterseal.errors import ConfigurationError
+from meterseal.provision.errors import ProvisionError
+from meterseal.provision.image import profile_files
+from meterseal.sim.station import DEFAULTS
+
+STATE: Final = "state.json"
+
+
+@dataclass
+class Order:
+    """One station. `out`: directory of the state file and the report; `wait_s`: for the meters."""
+
+    port: str
+    config: dict[str, Any]
+    out: Path
+    secrets: dict[str, Any] = field(default_factory=dict, repr=False)
+    ca_der: bytes = b""
+    image: Path | None = None
+    chip: str = "auto"
+    board: str = ""
+    registry: str = ""
+    by: str = ""
+    wait_s: float = 60.0
+    meters: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def station(self) -> str:
+        """Its id."""
+        return str(self.config["station_id"])
+
+    def files(self) -> dict[str, bytes]:
+        """Configuration, secrets, authority and profiles, as they belong on the board."""
+        found = profile_files(self.config)
+        if self.secrets:
+            found["secrets.json"] = _json(self.secrets)
+        if self.ca_der:
+            found["ca.der"] = self.ca_der
+        return found | {"config.json": _json(self.config)}
+
+
+def complete(config: dict[str, Any], station: str = "", board: str = "") -> dict[str, Any]:
+    """A configuration with the defaults, the pins of a board, and a station's id.
+
+    Raises ConfigurationError `station-id` if there is none; ProvisionError `secret-in-config`.
+    """
+    pins = load_board(board)["config"] if board else {}
+    found = DEFAULTS | pins | config | ({"station_id": station} if station else {})
+    if not found.get("station_id"):
+        raise ConfigurationError("station-id", "expected a station id, found none", "Name one.")
+    if wrong := sorted(name for name in found if "password" in name or "token" in name):
+        raise ProvisionError(
+            "secret-in-config",
+            f"expected secrets in the file of --secrets, found {', '.join(wrong)} in --config",
+            "Move them there.",
+        )
+    return found
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object. Raises ConfigurationError `config-unreadable`; does not quote the file."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError) as problem:
+        text = f"expected a JSON file {path}, found {type(problem).__name__}"
+        raise ConfigurationError("config-unreadable", text, "Correct path or file.") from None
+    if not isinstance(found, dict):
+        raise ConfigurationError("config-unreadable", f"expected an object in {path}", "")
+    return found
+
+
+class State:
+    """What was found so far, kept after each step; nothing in it is secret."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / STATE
+        self.values: dict[str, Any] = read_json(self._path) if self._path.is_file() else {}
+
+    def claim(self, unique_id: str) -> None:
+        """This directory is about this board. Raises ProvisionError `state-other-board`."""
+        if self.values.get("unique_id", unique_id) != unique_id:
+            raise ProvisionError(
+                "state-other-board",
+                f"expected board {self.values['unique_id']} of {self._path}, found {unique_id}",
+                "Give each board its own --out.",
+            )
+        self.keep(unique_id=unique_id)
+
+    def keep(self, **values: Any) -> None:
+        """Add values; the file is replaced as a whole."""
+        self.values.update(values)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self._path.with_suffix(".new")
+        fresh.write_bytes(_json(self.values))
+        fresh.replace(self._path)
+
+    def has(self, names: Iterable[str]) -> bool:
+        """Whether all of these are known."""
+        return all(name in self.values for name in names)
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()

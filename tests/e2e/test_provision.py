@@ -1,0 +1,71 @@
+"""Blank board to first verified batch: in one go, interrupted at every step, without a board."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from meterseal.collector.registry_database import open_registry
+from support.provisioning import STEPS, Bench, bench, done_already
+
+
+def in_service(made: Bench) -> None:
+    """What must be true of a station in service, whatever happened on the way."""
+    about = json.loads((made.out / "report.json").read_text())
+    (entry,) = [one for one in open_registry(made.registry).entries() if one["type"] == "enrol"]
+    assert entry["public_key"] == about["public_key"] and entry["key_class"] == "sim"
+    assert len(bytes.fromhex(entry["nonce"])) == 32 and entry["proof"]
+    assert about["batch"] >= 1 and about["registers"][0][2] >= 123_456_000
+    assert (made.out / "label.svg").stat().st_size > 500
+    assert about["device_id"] in (made.out / "report.html").read_text()
+
+
+def test_from_blank_to_the_first_verified_batch(tmp_path: Path) -> None:
+    with bench(tmp_path) as made:
+        would = made.run("--dry-run")
+        assert would.returncode == 0, would.stderr
+        assert "files of the agent" in json.loads(would.stdout)["would"]["agent"]
+        assert not made.out.exists() and not made.registry.exists()
+        done = made.run()
+        assert done.returncode == 0, done.stderr
+        assert done_already(done.stderr) == ["firmware"]
+        in_service(made)
+        first = json.loads(done.stdout)
+        again = made.run()
+        assert again.returncode == 0, again.stderr
+        expected = [one for one in STEPS if one not in ("clock", "self-test", "report")]
+        assert done_already(again.stderr) == expected
+        assert json.loads(again.stdout)["public_key"] == first["public_key"]
+        in_service(made)
+
+
+@pytest.mark.long
+def test_the_cable_is_pulled_at_every_step(tmp_path: Path) -> None:
+    with bench(tmp_path) as made:
+        reached = [made.kill_at("agent", 30)]
+        reached += [made.kill_at(step) for step in STEPS[1:]]
+        done = made.run()
+        assert done.returncode == 0, done.stderr
+        print(f"killed {sum(reached)} times, resumed; {done_already(done.stderr)} were done")
+        assert all(reached)
+        in_service(made)
+
+
+def test_nothing_attached_is_one_clear_sentence_and_exit_code_3(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "meterseal", "provision", str(tmp_path / "none")]
+    (tmp_path / "c.json").write_text('{"station_id": "x", "meters": []}')
+    command += ["--config", str(tmp_path / "c.json"), "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    print(done.stderr)
+    assert done.returncode == 3
+    assert len(done.stderr.splitlines()) == 1 and "plug the cable in" in done.stderr
+
+
+@pytest.mark.parametrize("secret", ["wifi_password"])
+def test_a_secret_in_the_configuration_is_refused(tmp_path: Path, secret: str) -> None:
+    (tmp_path / "c.json").write_text(json.dumps({"station_id": "x", "meters": [], secret: "s3"}))
+    command = [sys.executable, "-m", "meterseal", "provision", str(tmp_path / "none")]
+    command += ["--config", str(tmp_path / "c.json"), "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1 and "secret-in-config" in done.stderr and "s3" not in done.stderr

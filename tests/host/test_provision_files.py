@@ -1,0 +1,58 @@
+"""What is flashed and what is proven: partition tables, images, the proof of possession."""
+
+import hashlib
+import struct
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from meterseal.boards import board_names, load_partitions
+from meterseal.errors import Error
+from meterseal.provision.errors import ProvisionError
+from meterseal.provision.flash import TABLE_AT, esptool, partition_table
+from meterseal.provision.proof import check_proof
+from meterseal.resources import boards_dir
+from meterseal.trust_keys import public_bytes
+
+CHIPS = {"ESP32_GENERIC": "esp32", "ESP32_GENERIC_S3": "esp32s3", "ESP32_GENERIC_C3": "esp32c3"}
+
+
+@pytest.mark.parametrize("board", board_names())
+def test_the_partition_table_says_what_the_board_says(board: str) -> None:
+    """Layout: ESP-IDF's esp_flash_partitions.h; read back here with nothing of the writer."""
+    table = partition_table(board)
+    wanted = load_partitions(boards_dir() / board / "partitions.csv")
+    assert len(table) == 0xC00
+    for number, one in enumerate(wanted):
+        entry = table[32 * number : 32 * number + 32]
+        magic, _, _, offset, size, name, flags = struct.unpack("<HBBII16sI", entry)
+        assert (magic, offset, size, flags) == (0x50AA, one.offset, one.size, 0)
+        assert name.rstrip(b"\0").decode() == one.name
+    end = 32 * len(wanted)
+    assert table[end : end + 16] == b"\xeb\xeb" + b"\xff" * 14
+    assert table[end + 16 : end + 32] == hashlib.md5(table[:end]).digest()
+    assert any(one.name == "journal" for one in wanted)
+
+
+@pytest.mark.parametrize("board", sorted(CHIPS))
+def test_esptool_merges_the_table_where_the_boot_loader_looks(board: str, tmp_path: Path) -> None:
+    table, merged = tmp_path / "table.bin", tmp_path / "merged.bin"
+    table.write_bytes(partition_table(board))
+    place = [f"{TABLE_AT:#x}", str(table)]
+    esptool("--chip", CHIPS[board], "merge-bin", "-o", str(merged), *place)
+    assert merged.read_bytes()[TABLE_AT : TABLE_AT + 0xC00] == table.read_bytes()
+
+
+def test_an_image_that_is_none_is_refused_by_esptool(tmp_path: Path) -> None:
+    image = tmp_path / "image.bin"
+    image.write_bytes(b"not an image" * 100)
+    with pytest.raises(ProvisionError) as refused:
+        esptool("--chip", "esp32", "image-info", str(image))
+    assert refused.value.code == "image-flash"
+
+
+def test_a_proof_that_is_none_is_refused() -> None:
+    public = public_bytes(ec.generate_private_key(ec.SECP256R1()))
+    with pytest.raises(Error) as refused:
+        check_proof(b"\xd2\x84", bytes(32), public, "sim")
+    assert refused.value.code == "possession-proof"

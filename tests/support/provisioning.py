@@ -1,0 +1,109 @@
+"""A virtual board, a meter and a technician's laptop: the real commands, the real mpremote."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from meterseal.demo.processes import Child, meterseal
+from meterseal.profiles import find
+from meterseal.resources import profiles_dir
+from meterseal.sim.meter import SimulatedMeter
+from meterseal.sim.server import MeterServer
+
+PROFILE = "eastron-sdm630"
+PASSWORD = "Kampot-pepper-4711"
+STEPS = (
+    *("firmware", "agent", "configuration", "key", "proof", "clock", "self-test"),
+    *("batch", "registry", "report"),
+)
+
+
+class Bench:
+    """`folder` holds the board, its tap, the files of the order and what comes out."""
+
+    def __init__(self, folder: Path, port: int, python: str = sys.executable) -> None:
+        self.folder, self.python = folder, python
+        self.port, self.tap, self.out = folder / "port", folder / "tap", folder / "out"
+        self.registry = folder / "registry.sqlite"
+        self.board = self._board()
+        bus = {"kind": "tcp", "host": "127.0.0.1", "port": port}
+        config = {"station_id": "bench-1", "read_interval_s": 1, "seal_interval_s": 5}
+        config |= {"meters": [{"profile": PROFILE, "unit_id": 1, "bus": 0}], "buses": [bus]}
+        config |= {"clock": {"ntp_host": ""}}
+        self.write("config.json", config)
+        self.write("secrets.json", {"wifi_password": PASSWORD})
+
+    def _board(self) -> Child:
+        options = ["--link", str(self.port), "--tap", str(self.tap), "--json"]
+        command = meterseal("station", "board", str(self.folder / "board"), *options)
+        made = Child("board", [self.python, *command[1:]], self.folder / "board.log")
+        made.ready()
+        return made
+
+    def write(self, name: str, value: Any) -> None:
+        (self.folder / name).write_text(json.dumps(value))
+
+    def command(self, *options: str) -> list[str]:
+        """The command of the technician."""
+        files = ["--config", str(self.folder / "config.json"), "--by", "S. Chan"]
+        files += ["--secrets", str(self.folder / "secrets.json"), "--out", str(self.out)]
+        files += ["--registry", str(self.registry), "--json"]
+        return [self.python, "-m", "meterseal", "provision", str(self.port), *files, *options]
+
+    def run(self, *options: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*options),
+            capture_output=True,
+            text=True,
+            timeout=280,
+            cwd=cwd,
+            check=False,
+        )
+
+    def kill_at(self, step: str, further: int = 0) -> bool:
+        """Kill the command when it begins a step, or `further` lines on; whether it got there."""
+        process = subprocess.Popen(
+            self.command(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        )
+        assert process.stderr is not None
+        seen = False
+        for line in process.stderr:
+            if f" {step}: " in line:
+                seen, further = True, further - 1
+                if further < 0:
+                    break
+        process.kill()
+        process.wait()
+        process.stderr.close()
+        return seen
+
+
+@contextmanager
+def bench(folder: Path, python: str = sys.executable) -> Iterator[Bench]:
+    """A blank board that is powered, with a meter at its bus."""
+    meter = SimulatedMeter(find(profiles_dir(), PROFILE), unit_id=1, start_energy_wh=123_456)
+    with MeterServer([meter], turnaround_ms=5) as server:
+        server.start_tcp("127.0.0.1", 0)
+        assert server.port is not None
+        made = Bench(folder, server.port, python)
+        try:
+            yield made
+        finally:
+            made.board.stop()
+
+
+def done_already(stderr: str) -> list[str]:
+    """Steps that found nothing to do."""
+    lines = [line for line in stderr.splitlines() if line.endswith("done already")]
+    return [line.split()[1].rstrip(":") for line in lines]
+
+
+def files_of(folder: Path) -> Iterator[Path]:
+    """Every file below."""
+    for root, _, names in os.walk(folder):
+        yield from (Path(root) / name for name in names)
