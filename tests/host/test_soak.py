@@ -109,7 +109,6 @@ def live(seed: int, days: int, outage_day: int) -> tuple[Life, list[int]]:
         life = Life(seed, flash_faults=seed % 3 == 0)
         asyncio.run(life.live(days, outage_day))
     finally:
-        gc.unfreeze()
         log.configure(log.INFO)
     return life, life.objects
 
