@@ -48,11 +48,12 @@ def as_object(audit: Audit) -> dict[str, Any]:
         "anchored": audit.trust.anchored,
         "operator": audit.trust.operator,
         "acks": [head for one in audit.devices for head in one.heads],
-        "devices": [_device(one) for one in audit.devices],
+        "devices": [device_object(one) for one in audit.devices],
     }
 
 
-def _device(one: DeviceAudit) -> dict[str, Any]:
+def device_object(one: DeviceAudit) -> dict[str, Any]:
+    """Everything about a device, for machines."""
     return {
         "device": one.device,
         "station": one.station,

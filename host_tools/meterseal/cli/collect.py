@@ -8,6 +8,9 @@ import typer
 
 _HELP = """Collect sealed batches over HTTPS and keep every byte.
 
+With --mqtt it follows a broker as well: stations publish to meterseal/v1/batches/<device> and are
+answered on meterseal/v1/answers/<device>.
+
 Acknowledges only what is durable, and only what verifies with a key of the trust file.
 
 Examples:
@@ -32,6 +35,8 @@ def collect(
     port: Annotated[int, typer.Option(help="Port to listen on; 0: any free one.")] = 8443,
     database: Annotated[str, typer.Option(help="SQLAlchemy URL; default: SQLite in --data.")] = "",
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; one a core.")] = 1,
+    mqtt: Annotated[str, typer.Option(help="Broker too: mqtts://[USER:PASSWORD@]HOST.")] = "",
+    mqtt_ca: Annotated[Path | None, typer.Option(help="Authority of the broker, PEM.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line when ready.")] = False,
 ) -> None:
     """Serve until told to stop (help text: `_HELP`)."""
@@ -40,4 +45,7 @@ def collect(
     def ready(url: str) -> None:
         typer.echo(json.dumps({"ready": True, "url": url}) if as_json else f"Listening on {url}")
 
-    serve(Settings(data, cert, key, trust, host, port, database, workers), ready)
+    serve(
+        Settings(data, cert, key, trust, host, port, database, workers, mqtt, mqtt_ca),
+        ready,
+    )

@@ -1,6 +1,7 @@
 """HTTP interface of the collector (WIRE_FORMAT section 10)."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final
 
@@ -36,12 +37,16 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": "Refused", "content": content} for status in statuses}
 
 
-def create_app(intake: Intake) -> FastAPI:
-    """The collector's interface."""
+def create_app(intake: Intake, *background: Callable[[], Coroutine[Any, Any, None]]) -> FastAPI:
+    """The collector's interface; `background` runs as long as it serves."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(one()) for one in background]
         yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         intake.close()
 
     app = FastAPI(title="Meterseal collector", version=__version__, lifespan=lifespan)

@@ -3,10 +3,10 @@
 import gc
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from types import FrameType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from meterseal.collector.app import create_app
 from meterseal.collector.database import Database
 from meterseal.collector.intake import Intake
+from meterseal.collector.pages import Pages, add_pages
 from meterseal.collector.receipt import load_or_create
 from meterseal.collector.sessions import Sessions, add_routes
 from meterseal.collector.store import Store
@@ -38,6 +39,8 @@ class Settings(NamedTuple):
     port: int
     database: str
     workers: int = 1
+    mqtt: str = ""
+    mqtt_ca: Path | None = None
 
     @property
     def database_url(self) -> str:
@@ -86,11 +89,23 @@ def build(settings: Settings) -> ASGIApp:
     store = Store(Database(settings.database_url))
     trust = load_trust(settings.trust)
     intake = Intake(store, Opener(trust).open_all, load_or_create(settings.data / "receipt.key"))
-    app = create_app(intake)
+    app = create_app(intake, *_background(settings, intake))
     add_routes(app, Sessions(store, trust))
+    add_pages(app, Pages(Database(settings.database_url), settings.database_url, trust))
     rollouts = Rollouts(settings.data / "updates", Database(settings.database_url), trust)
     add_update_routes(app, rollouts)
     return UploadsFirst(app, intake)
+
+
+def _background(
+    settings: Settings, intake: Intake
+) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+    if not settings.mqtt:
+        return []
+    from meterseal.collector.mqtt import broker_of, follow
+
+    broker = broker_of(settings.mqtt, settings.mqtt_ca)
+    return [lambda: follow(broker, intake, settings.data)]
 
 
 def serve_on(settings: Settings, listener: socket.socket, on_ready: Callable[[], None]) -> None:

@@ -1,0 +1,127 @@
+"""Uploads over MQTT 3.1.1, QoS 1: same intake, same store, same acknowledgement as over HTTPS.
+
+A station publishes a CBOR sequence to `meterseal/v1/batches/<device id>` and gets the JSON answer
+of WIRE_FORMAT section 10 on `meterseal/v1/answers/<device id>`. The broker is trusted with
+nothing: a station frees no batch before an answer names its hash, and that comes after the commit.
+One worker at a time follows the broker; if it dies, another takes over.
+"""
+
+import asyncio
+import logging
+import ssl
+from pathlib import Path
+from typing import Final, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import aiomqtt
+
+from meterseal.collector.body import MAX_BODY_BYTES
+from meterseal.collector.errors import CollectorError
+from meterseal.collector.intake import Intake, as_json
+from meterseal.errors import EnvironmentProblem
+
+try:
+    import fcntl
+except ImportError:  # Windows: one worker only.
+    fcntl = None  # type: ignore[assignment]
+
+BATCHES: Final = "meterseal/v1/batches/"
+ANSWERS: Final = "meterseal/v1/answers/"
+_AT_ONCE: Final = 256
+"""Uploads in hand, which share commits; beyond it the broker has to wait."""
+_QUEUED: Final = 64
+_RETRY_S: Final = 2.0
+_ID_LEN: Final = 16
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Broker(NamedTuple):
+    """Where the broker is; `tls`: None for a broker on the same machine."""
+
+    host: str
+    port: int
+    user: str | None
+    password: str | None
+    tls: ssl.SSLContext | None
+
+
+def broker_of(url: str, authority: Path | None) -> Broker:
+    """Broker of a URL `mqtts://[USER:PASSWORD@]HOST[:PORT]`; `authority`: its CA, PEM.
+
+    Raises EnvironmentProblem `mqtt-url`.
+    """
+    parts = urlsplit(url)
+    local = parts.hostname in ("127.0.0.1", "::1", "localhost")
+    if not parts.hostname or parts.scheme not in ("mqtt", "mqtts"):
+        found = url.rpartition("@")[2]
+        raise _url_problem(f"expected mqtts://HOST[:PORT], found {found!r}")
+    if parts.scheme == "mqtt" and not local:
+        raise _url_problem(f"expected TLS to {parts.hostname}, found mqtt://")
+    try:
+        tls = ssl.create_default_context(cafile=authority) if parts.scheme == "mqtts" else None
+    except OSError as problem:
+        raise _url_problem(f"expected a certificate authority in {authority}: {problem}") from None
+    user, password = (unquote(one) if one else None for one in (parts.username, parts.password))
+    port = parts.port or (8883 if tls else 1883)
+    return Broker(parts.hostname, port, user, password, tls)
+
+
+def _url_problem(text: str) -> EnvironmentProblem:
+    return EnvironmentProblem("mqtt-url", text, "mqtt:// is for a broker on this machine alone.")
+
+
+async def follow(broker: Broker, intake: Intake, data: Path) -> None:
+    """For ever; a broker that is away is tried again. `data`: holds the lock of the followers."""
+    with open(data / "mqtt.lock", "wb") as lock:
+        while fcntl and not _taken(lock.fileno()):
+            await asyncio.sleep(_RETRY_S)
+        while True:
+            try:
+                await _session(broker, intake, f"meterseal-{data.absolute().name}")
+            except (aiomqtt.MqttError, OSError) as problem:
+                _LOG.warning("broker %s:%d: %s", broker.host, broker.port, problem)
+                await asyncio.sleep(_RETRY_S)
+
+
+def _taken(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+async def _session(broker: Broker, intake: Intake, name: str) -> None:
+    """One connection. The broker keeps what comes while nobody follows (no clean session)."""
+    client = aiomqtt.Client(
+        broker.host,
+        broker.port,
+        username=broker.user,
+        password=broker.password,
+        tls_context=broker.tls,
+        identifier=name,
+        clean_session=False,
+        protocol=aiomqtt.ProtocolVersion.V311,
+        max_queued_incoming_messages=_QUEUED,
+    )
+    room = asyncio.Semaphore(_AT_ONCE)
+    async with client, asyncio.TaskGroup() as group:
+        await client.subscribe(BATCHES + "+", qos=1)
+        async for message in client.messages:
+            await room.acquire()
+            task = group.create_task(_answer(client, intake, message))
+            task.add_done_callback(lambda _task: room.release())
+
+
+async def _answer(client: aiomqtt.Client, intake: Intake, message: aiomqtt.Message) -> None:
+    device = str(message.topic).removeprefix(BATCHES)
+    if len(device) != _ID_LEN or not isinstance(message.payload, bytes):
+        return
+    try:
+        if len(message.payload) > MAX_BODY_BYTES:
+            text = f"expected at most {MAX_BODY_BYTES} bytes"
+            raise CollectorError(413, "upload-too-large", text, "Send fewer batches at once.")
+        content = as_json(await intake.take(message.payload))
+    except CollectorError as error:
+        content = as_json(error.body())
+    await client.publish(ANSWERS + device, content, qos=1)
