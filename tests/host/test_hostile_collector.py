@@ -181,11 +181,21 @@ def test_bombs_are_refused_and_cost_nothing(collector, client, stations, body):
     assert is_served(client, stations[3])
 
 
+@pytest.mark.parametrize("piece", [b"X: y\r\n", b"z"], ids=["many", "long"])
+def test_headers_of_100_mb(collector, client, stations, piece):
+    before = resident(collector)
+    head = b"GET /healthz HTTP/1.1\r\nX: "
+    answer, sent = flood(collector, head, [piece * (MIB // len(piece))] * 100)
+    print(f"\n100 MB of headers: {answer[9:12]}, {sent} bytes sent")
+    assert answer[9:12] in (b"400", b"") and resident(collector) - before < 32
+    assert is_served(client, stations[1])
+
+
 @pytest.mark.parametrize(
     "request_bytes",
     [
         b"\x16\x03\x01" * 100,
-        b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 100_000 + b"\r\n",
+        b"GET /none HTTP/1.1\r\n" + b"X: y\r\n" * 100_000 + b"\r\n",
         HEAD + b"Content-Length: -1\r\n\r\n",
         HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n123456",
         HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",

@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from meterseal.collector.app import create_app
+from meterseal.collector.bounded import BoundedHttp
 from meterseal.collector.database import Database
 from meterseal.collector.intake import Intake
 from meterseal.collector.pages import Pages, add_pages
@@ -112,6 +113,7 @@ def serve_on(settings: Settings, listener: socket.socket, on_ready: Callable[[],
     """Serve on a socket in this process."""
     config = uvicorn.Config(
         build(settings),
+        http=BoundedHttp,
         ssl_certfile=str(settings.certificate),
         ssl_keyfile=str(settings.key),
         log_level="warning",
