@@ -1,10 +1,15 @@
 """What is flashed and what is proven: partition tables, images, the proof of possession."""
 
 import hashlib
+import os
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from agent import keystore_create
+from agent.keystore import Keystore
+from agent.possession import prove
 from cryptography.hazmat.primitives.asymmetric import ec
 from meterseal.boards import board_names, load_partitions
 from meterseal.errors import Error
@@ -49,6 +54,25 @@ def test_an_image_that_is_none_is_refused_by_esptool(tmp_path: Path) -> None:
     with pytest.raises(ProvisionError) as refused:
         esptool("--chip", "esp32", "image-info", str(image))
     assert refused.value.code == "image-flash"
+
+
+def test_a_proof_counts_for_its_nonce_key_and_class_alone() -> None:
+    store: dict[str, bytes] = {}
+    board = SimpleNamespace(
+        store=SimpleNamespace(get=store.get, set=store.__setitem__), key_entropy=os.urandom
+    )
+    keystore_create.create(board.store, os.urandom, os.urandom(32), 0)
+    nonce, other = os.urandom(32), public_bytes(ec.generate_private_key(ec.SECP256R1()))
+    proof, public = prove(board, nonce), Keystore.load(board.store).signer().public_65
+    check_proof(proof, nonce, public, "sim")
+    for wrong in (
+        (os.urandom(32), public, "sim"),
+        (nonce, other, "sim"),
+        (nonce, public, "software"),
+    ):
+        with pytest.raises(ProvisionError) as refused:
+            check_proof(proof, *wrong)
+        assert refused.value.code == "possession-proof"
 
 
 def test_a_proof_that_is_none_is_refused() -> None:
