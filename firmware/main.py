@@ -51,6 +51,7 @@ def start(board, loaded=None):
         loaded()
     app = App(board, settings, profiles)
     del assembly
+    settings.drop("buses", "meters", "network", "quantities")
     forget.modules("assembly", "station_meters", "profile_plan", "journal_recovery")
     gc.collect()
     tidy(gc.mem_free() // 4 if hasattr(gc, "mem_free") else -1)

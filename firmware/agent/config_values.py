@@ -16,3 +16,8 @@ class Config:
 
     def __getitem__(self, key):
         return self.values[key]
+
+    def drop(self, *keys):
+        """Give back the memory of sections that only the start needs."""
+        for key in keys:
+            self.values.pop(key, None)
