@@ -10,7 +10,7 @@ CORES := $(shell $(PYTHON) -c 'import os; print(os.cpu_count() or 1)')
 PYTEST := $(PY) -m pytest -q -n $(CORES) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help dev demo demo-report test test-device test-host test-e2e test-long lint format bench bench-report vectors clean
+.PHONY: help dev demo demo-report test test-device test-host test-e2e test-long lint format bench bench-report provision vectors clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ demo-report: $(STAMP)  ## A year of 200 simulated stations and its monitoring re
 
 bench-report: $(STAMP)  ## A year of 25 and of 100 stations, from raw batches to tonnes (long)
 	@$(PY) -m tests.bench.report_year
+
+provision: $(STAMP)  ## Put the board at PORT into service (ARGS="--config station.json ...")
+	@$(BIN)/meterseal provision $(or $(PORT),auto) $(ARGS)
 
 vectors: $(STAMP)  ## Write the test vectors again; fails if anything differs
 	@$(PY) tests/vectors/generate.py

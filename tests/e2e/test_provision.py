@@ -44,12 +44,29 @@ def test_from_blank_to_the_first_verified_batch(tmp_path: Path) -> None:
 def test_the_cable_is_pulled_at_every_step(tmp_path: Path) -> None:
     with bench(tmp_path) as made:
         reached = [made.kill_at("agent", 30)]
-        reached += [made.kill_at(step) for step in STEPS[1:]]
+        reached += [made.kill_at(step) for step in STEPS]
         done = made.run()
         assert done.returncode == 0, done.stderr
         print(f"killed {sum(reached)} times, resumed; {done_already(done.stderr)} were done")
         assert all(reached)
         in_service(made)
+
+
+@pytest.mark.long
+def test_another_key_begins_with_nothing(tmp_path: Path) -> None:
+    """A board that lost its key: what the old key proved and sealed counts for nothing."""
+    with bench(tmp_path) as made:
+        assert made.run().returncode == 0
+        old = json.loads((made.out / "report.json").read_text())
+        (tmp_path / "board" / "state" / "keystore").unlink()
+        done = made.run()
+        assert done.returncode == 0, done.stderr
+        assert not {"key", "proof", "batch", "registry"} & set(done_already(done.stderr))
+        new = json.loads((made.out / "report.json").read_text())
+        assert new["device_id"] != old["device_id"] and new["batch_hash"] != old["batch_hash"]
+        entries = open_registry(made.registry).entries()
+        enrolled = [one["device_id"] for one in entries if one["type"] == "enrol"]
+        assert enrolled == [old["device_id"], new["device_id"]]
 
 
 def test_nothing_attached_is_one_clear_sentence_and_exit_code_3(tmp_path: Path) -> None:

@@ -1,12 +1,19 @@
 """Nothing secret leaves the device: every byte of its cable and every file it makes, searched."""
 
 import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from meterseal import pki, trust_write
+from meterseal.demo.processes import Child, meterseal
+from meterseal.demo.stage import wait_until
 from meterseal.onsite import inspect
 from meterseal.onsite.cable import open_cable
 from support.provisioning import PASSWORD, bench, files_of
+from support.tls_tap import TlsTap
 
 KEY_AT, KEY_LEN = 2, 32  # of the blob `keystore` (firmware/agent/keystore.py)
 
@@ -49,13 +56,35 @@ def test_the_search_finds_what_is_there() -> None:
         assert leaks(hidden, {"key": secret}), shift
 
 
+@contextmanager
+def collecting(folder: Path) -> Iterator[TlsTap]:
+    """A collector that knows nobody yet, behind a tap on its TLS."""
+    pki.write_server_files(folder, ["localhost", "127.0.0.1"])
+    (folder / "trust.json").write_bytes(
+        trust_write.sign([], ec.generate_private_key(ec.SECP256R1()))
+    )
+    options = ["--data", str(folder / "collector"), "--port", "0", "--json"]
+    options += ["--cert", str(folder / "server.pem"), "--key", str(folder / "server.key")]
+    options += ["--trust", str(folder / "trust.json")]
+    child = Child("collector", meterseal("collect", *options), folder / "collector.log")
+    try:
+        port = int(str(child.ready()["url"]).rpartition(":")[2])
+        files = folder / "server.pem", folder / "server.key", folder / "ca.pem"
+        with TlsTap(*files, port) as tap:
+            yield tap
+    finally:
+        child.stop()
+
+
 @pytest.mark.long
 def test_no_secret_leaves_the_device(tmp_path: Path) -> None:
-    with bench(tmp_path) as made:
+    with bench(tmp_path) as made, collecting(tmp_path) as tap:
+        made.connect(f"https://localhost:{tap.port}", tmp_path / "ca.der")
         done = made.run()
         assert done.returncode == 0, done.stderr
         cable = open_cable(str(made.port))
         said = repr((inspect.state(cable), inspect.last_lines(cable), inspect.pull(cable)))
+        wait_until("requests", lambda: len(tap.sent) > 2000, 60, tmp_path / "board.log")
     blob = (tmp_path / "board" / "state" / "keystore").read_bytes()
     private = blob[KEY_AT : KEY_AT + KEY_LEN]
     secrets = {"private key": private, "Wi-Fi password": PASSWORD.encode()}
@@ -64,7 +93,10 @@ def test_no_secret_leaves_the_device(tmp_path: Path) -> None:
     left |= {"output": (done.stdout + done.stderr).encode()}
     left |= {str(path): path.read_bytes() for path in files_of(made.out)}
     left |= {"registry": made.registry.read_bytes()}
+    left |= {"sent to the collector": bytes(tap.sent), "its answers": bytes(tap.answered)}
+    left |= {str(path): path.read_bytes() for path in files_of(tmp_path / "collector")}
     found = {place: leaks(data, secrets) for place, data in left.items()}
     total = sum(map(len, left.values()))
     print(f"{total} bytes of {len(left)} places, {len(forms(private))} forms of 2 secrets")
+    assert b"POST /v1/batches" in left["sent to the collector"]
     assert len(left["cable"]) > 5000 and not any(found.values()), found

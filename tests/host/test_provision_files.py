@@ -3,6 +3,7 @@
 import hashlib
 import os
 import struct
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from meterseal.boards import board_names, load_partitions
 from meterseal.errors import Error
 from meterseal.provision.errors import ProvisionError
-from meterseal.provision.flash import TABLE_AT, esptool, partition_table
+from meterseal.provision.flash import TABLE_AT, chip_of, esptool, partition_table
+from meterseal.provision.order import Order, complete
 from meterseal.provision.proof import check_proof
 from meterseal.resources import boards_dir
 from meterseal.trust_keys import public_bytes
@@ -46,6 +48,63 @@ def test_esptool_merges_the_table_where_the_boot_loader_looks(board: str, tmp_pa
     place = [f"{TABLE_AT:#x}", str(table)]
     esptool("--chip", CHIPS[board], "merge-bin", "-o", str(merged), *place)
     assert merged.read_bytes()[TABLE_AT : TABLE_AT + 0xC00] == table.read_bytes()
+
+
+@pytest.mark.parametrize("board", sorted(CHIPS))
+def test_an_image_with_the_table_of_the_board(board: str, tmp_path: Path) -> None:
+    """An application made by esptool's own library, merged as the flash will hold it."""
+    chip = CHIPS[board]
+    app, whole = tmp_path / "app.bin", tmp_path / "whole.bin"
+    app.write_bytes(application(chip))
+    order = Order("", {"station_id": "x"}, tmp_path, image=app, board=board)
+    assert chip_of(order) == chip
+    assert "validation hash" in esptool("--chip", chip, "image-info", str(app)).lower()
+    table = tmp_path / "table.bin"
+    table.write_bytes(partition_table(board))
+    (first,) = [one for one in load_partitions(boards_dir() / board / "partitions.csv")
+                if one.kind == "app" and one.subtype in ("factory", "ota_0")]  # fmt: skip
+    places = [f"{TABLE_AT:#x}", str(table), f"{first.offset:#x}", str(app)]
+    esptool("--chip", chip, "merge-bin", "-o", str(whole), *places)
+    data = whole.read_bytes()
+    assert data[first.offset :].startswith(app.read_bytes())
+    damaged = bytearray(app.read_bytes())
+    damaged[200] ^= 1
+    app.write_bytes(damaged)
+    assert "invalid" in esptool("--chip", chip, "image-info", str(app)).lower()
+
+
+def application(chip: str) -> bytes:
+    """A small image: one segment in RAM, with check sum and hash."""
+    from esptool.bin_image import (
+        ESP32C3FirmwareImage,
+        ESP32FirmwareImage,
+        ESP32S3FirmwareImage,
+        ImageSegment,
+    )
+
+    kinds = {"esp32": ESP32FirmwareImage, "esp32s3": ESP32S3FirmwareImage}
+    image = kinds.get(chip, ESP32C3FirmwareImage)()
+    places = {"esp32": 0x40080000, "esp32s3": 0x40378000, "esp32c3": 0x40380000}
+    segment = ImageSegment(places[chip], os.urandom(1024))
+    segment.name = ".iram0.text"
+    image.segments = [segment]
+    image.entrypoint = places[chip]
+    with tempfile.TemporaryDirectory() as folder:
+        image.save(f"{folder}/app.bin")
+        return Path(folder, "app.bin").read_bytes()
+
+
+def test_the_chip_is_never_guessed(tmp_path: Path) -> None:
+    with pytest.raises(ProvisionError) as refused:
+        chip_of(Order("", {"station_id": "x"}, tmp_path))
+    assert refused.value.code == "image-chip"
+
+
+@pytest.mark.parametrize("place", [{"wifi_password": "s"}, {"network": {"wifi_password": "s"}}])
+def test_secrets_have_a_file_of_their_own(place: dict[str, object]) -> None:
+    with pytest.raises(ProvisionError) as refused:
+        complete({"station_id": "x", "meters": [], **place})
+    assert refused.value.code == "secret-in-config"
 
 
 def test_an_image_that_is_none_is_refused_by_esptool(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ class Bench:
         self.folder, self.python = folder, python
         self.port, self.tap, self.out = folder / "port", folder / "tap", folder / "out"
         self.registry = folder / "registry.sqlite"
+        self.more: list[str] = []
         self.board = self._board()
         bus = {"kind": "tcp", "host": "127.0.0.1", "port": port}
         config = {"station_id": "bench-1", "read_interval_s": 1, "seal_interval_s": 5}
@@ -48,11 +49,18 @@ class Bench:
     def write(self, name: str, value: Any) -> None:
         (self.folder / name).write_text(json.dumps(value))
 
+    def connect(self, url: str, ca: Path) -> None:
+        """Give the order a collector."""
+        config = json.loads((self.folder / "config.json").read_text())
+        config["uplink"] = {"url": url, "retry_min_s": 1, "retry_max_s": 2, "poll_interval_s": 2}
+        self.write("config.json", config)
+        self.more = ["--ca", str(ca)]
+
     def command(self, *options: str) -> list[str]:
         """The command of the technician."""
         files = ["--config", str(self.folder / "config.json"), "--by", "S. Chan"]
         files += ["--secrets", str(self.folder / "secrets.json"), "--out", str(self.out)]
-        files += ["--registry", str(self.registry), "--json"]
+        files += ["--registry", str(self.registry), "--json", *self.more]
         return [self.python, "-m", "meterseal", "provision", str(self.port), *files, *options]
 
     def run(self, *options: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -35,7 +35,6 @@ VERBS: Final = {
     "prove": "meterseal.cli.prove",
     "update": "meterseal.cli.update",
     "people": "meterseal.cli.people",
-    "provision": "meterseal.cli.provision",
     "demo": "meterseal.cli.demo",
 }
 """Verb -> module with `register(app)`. A module imports what its commands need inside them."""

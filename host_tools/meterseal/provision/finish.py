@@ -30,6 +30,12 @@ def _seal(session: Session) -> str:
     sealed = inspect.challenge(session.cable, secrets.token_bytes(16), totals)
     found = inspect.pull(session.cable)
     count = verify_first([raw for _, raw in found], session.state.values, totals)
+    if sealed.raw not in [raw for _, raw in found]:
+        raise ProvisionError(
+            "first-batch",
+            f"expected batch {sealed.number} in the chain of the enrolled key, found it nowhere",
+            "Do not register this board: it answered with another key.",
+        )
     (session.order.out / BATCHES).write_bytes(b"".join(raw for _, raw in found))
     registers = [[one.unit, one.profile, one.energy_import_mwh] for one in sealed.registers]
     session.state.keep(batch=sealed.number, batch_hash=sealed.batch_hash.hex())

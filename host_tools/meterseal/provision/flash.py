@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from meterseal.boards import Partition, load_partitions
+from meterseal.boards import Partition, load_board, load_partitions
 from meterseal.provision import on_board
 from meterseal.provision.errors import ProvisionError
 from meterseal.resources import boards_dir
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from meterseal.provision.steps import Session
 
 TABLE_AT: Final = 0x8000
+IMAGE_AT: Final = {"esp32": "0x1000", "esp32s3": "0x0", "esp32c3": "0x0"}
+"""Where an image of micropython.org begins: where the chip looks for its boot loader."""
 _TABLE_LEN: Final = 0xC00
 # ESP-IDF Programming Guide, "Partition Tables"; esp_flash_partitions.h
 _ENTRY: Final = struct.Struct("<2sBBLL16sL")
@@ -42,19 +44,38 @@ def write(order: "Order") -> None:
     if order.image is None:
         raise ProvisionError(
             "image-missing",
-            "expected MicroPython 1.28 or newer on the board, found an older one and no image",
-            "Name a .bin with --image.",
+            "expected MicroPython 1.28 or newer and a partition named journal on the board, found "
+            "them missing, and no image was named",
+            "Name a .bin with --image, and the --board.",
         )
-    esptool("--chip", order.chip, "image-info", str(order.image))
-    places = [("0x1000" if order.chip in ("auto", "esp32") else "0x0"), str(order.image)]
+    chip = chip_of(order)
+    esptool("--chip", chip, "image-info", str(order.image))
+    places = [IMAGE_AT[chip], str(order.image)]
     if order.board:
         table = order.out / "partition-table.bin"
         order.out.mkdir(parents=True, exist_ok=True)
         table.write_bytes(partition_table(order.board))
-    esptool("--chip", order.chip, "--port", order.port, "write-flash", *places)
+    esptool("--chip", chip, "--port", order.port, "write-flash", *places)
     if order.board:
         place = [f"{TABLE_AT:#x}", str(table)]
-        esptool("--chip", order.chip, "--port", order.port, "write-flash", *place)
+        esptool("--chip", chip, "--port", order.port, "write-flash", *place)
+
+
+def chip_of(order: "Order") -> str:
+    """The chip that was named, else the board's. Raises ProvisionError `image-chip`.
+
+    It decides where the image goes, so it is never guessed.
+    """
+    chip: str = order.chip
+    if chip == "auto" and order.board:
+        chip = load_board(order.board)["mcu"]
+    if chip not in IMAGE_AT:
+        raise ProvisionError(
+            "image-chip",
+            f"expected a chip out of {', '.join(IMAGE_AT)}, found {chip}",
+            "Name --board or --chip.",
+        )
+    return chip
 
 
 def esptool(*arguments: str) -> str:

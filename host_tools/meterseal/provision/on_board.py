@@ -13,6 +13,11 @@ ABOUT: Final = """
         about["frozen"] = ".frozen" in getattr(agent, "__file__", "")
     except ImportError:
         about["frozen"] = False
+    about["journal"] = True
+    if sys.platform == "esp32":
+        import esp32
+        kind = esp32.Partition.TYPE_DATA
+        about["journal"] = bool(esp32.Partition.find(kind, label="journal"))
     return about
 """
 _BOARD: Final = """
@@ -34,10 +39,15 @@ CHECK: Final = (
     return len(settings["meters"])
 """
 )
-HAS_KEY: Final = (
+PUBLIC_KEY: Final = (
     _BOARD
     + """
-    return board.store.get("keystore") is not None
+    from agent.keystore import NAME, Keystore
+    if board.store.get(NAME) is None:
+        return None
+    board.equip(main.check(board)[0])
+    signer = Keystore.load(board.store).signer(getattr(board, "element", None))
+    return binascii.hexlify(signer.public_65).decode()
 """
 )
 ENROL: Final = (

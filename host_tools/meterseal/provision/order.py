@@ -1,7 +1,8 @@
 """What a technician wants of a board, and what is known about it: the order and the state file."""
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,7 @@ from meterseal.provision.image import profile_files
 from meterseal.sim.station import DEFAULTS
 
 STATE: Final = "state.json"
+_SECRET: Final = re.compile("password|token|_key$|secret")
 
 
 @dataclass
@@ -56,13 +58,22 @@ def complete(config: dict[str, Any], station: str = "", board: str = "") -> dict
     found = DEFAULTS | pins | config | ({"station_id": station} if station else {})
     if not found.get("station_id"):
         raise ConfigurationError("station-id", "expected a station id, found none", "Name one.")
-    if wrong := sorted(name for name in found if "password" in name or "token" in name):
+    if wrong := sorted(name for name in _names(found) if _SECRET.search(name)):
         raise ProvisionError(
             "secret-in-config",
             f"expected secrets in the file of --secrets, found {', '.join(wrong)} in --config",
             "Move them there.",
         )
     return found
+
+
+def _names(value: Any) -> Iterator[str]:
+    """Every name in a configuration, however deep."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if isinstance(value, dict):
+        yield from value
+    for one in inner:
+        yield from _names(one)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -101,6 +112,11 @@ class State:
         fresh = self._path.with_suffix(".new")
         fresh.write_bytes(_json(self.values))
         fresh.replace(self._path)
+
+    def drop(self, names: Iterable[str]) -> None:
+        """Forget values, with the next `keep`."""
+        for name in names:
+            self.values.pop(name, None)
 
     def has(self, names: Iterable[str]) -> bool:
         """Whether all of these are known."""

@@ -25,6 +25,10 @@ _PAUSE_S: Final = 0.5
 _CLOCK_OFF_MS: Final = 10_000
 _LATER: Final = ("collector",)
 """Checks that need not hold yet: the collector takes batches once the device is registered."""
+_OF_THE_KEY: Final = (
+    *("proof", "nonce", "checks", "meters", "firmware"),
+    *("batch", "batch_hash", "registers", "facts", "registered"),
+)
 
 
 class Session:
@@ -72,7 +76,7 @@ def _firmware_needed(session: Session) -> str:
     session.state.claim(about["unique_id"])
     if about["mpy"] != MPY or tuple(about["version"]) < OLDEST:
         return f"flash MicroPython {'.'.join(map(str, OLDEST))} or newer"
-    return ""
+    return "" if about["journal"] else "flash a partition table with a journal"
 
 
 def _flash(session: Session) -> str:
@@ -121,19 +125,28 @@ def _copy(session: Session, files: dict[str, bytes], names: list[str]) -> str:
 
 def _key_needed(session: Session) -> str:
     session.link.call(on_board.CHECK)  # the configuration is right: the board itself says so
-    known = session.state.has(["public_key"]) and session.link.call(on_board.HAS_KEY)
-    return "" if known else "make the key on the board"
+    held = session.link.call(on_board.PUBLIC_KEY)
+    if held and held == session.state.values.get("public_key"):
+        return ""
+    return "take down the key of the board" if held else "make the key on the board"
 
 
 def _make_key(session: Session) -> str:
     code = on_board.ENROL.format(entropy=secrets.token_hex(32))
     found = session.link.call(code)
+    if found["public_key"] != session.state.values.get("public_key"):
+        session.state.drop(_OF_THE_KEY)  # nothing that another key did counts for this one
     session.state.keep(**found)
     return f"device {found['device_id']}, class {found['key_class']}"
 
 
 def _proof_needed(session: Session) -> str:
-    return "" if session.state.has(["proof"]) else "have the board prove that it holds the key"
+    kept = session.state.values
+    if not session.state.has(["proof", "nonce"]):
+        return "have the board prove that it holds the key"
+    proof, nonce = bytes.fromhex(kept["proof"]), bytes.fromhex(kept["nonce"])
+    check_proof(proof, nonce, bytes.fromhex(kept["public_key"]), kept["key_class"])
+    return ""
 
 
 def _prove(session: Session) -> str:
