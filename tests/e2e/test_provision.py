@@ -79,10 +79,25 @@ def test_nothing_attached_is_one_clear_sentence_and_exit_code_3(tmp_path: Path) 
     assert len(done.stderr.splitlines()) == 1 and "plug the cable in" in done.stderr
 
 
+def test_make_says_it_too() -> None:
+    """`make` itself always leaves with 2; the command that it ran left with 3."""
+    root = Path(__file__).resolve().parents[2]
+    command = ["make", "provision", "PORT=/dev/ttyNone", f"BIN={Path(sys.executable).parent}"]
+    done = subprocess.run(
+        [*command, "STAMP=Makefile"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Error 3" in done.stderr and "port-missing" in done.stderr, done.stderr
+
+
 @pytest.mark.parametrize("secret", ["wifi_password"])
 def test_a_secret_in_the_configuration_is_refused(tmp_path: Path, secret: str) -> None:
     (tmp_path / "c.json").write_text(json.dumps({"station_id": "x", "meters": [], secret: "s3"}))
-    command = [sys.executable, "-m", "meterseal", "provision", str(tmp_path / "none")]
+    command = [sys.executable, "-m", "meterseal", "provision", str(tmp_path)]
     command += ["--config", str(tmp_path / "c.json"), "--out", str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1 and "secret-in-config" in done.stderr and "s3" not in done.stderr

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from io import StringIO
+from pathlib import Path
 from typing import Any, Final
 
 from meterseal.errors import EnvironmentProblem
@@ -155,15 +156,22 @@ def port_missing(port: str, found: str) -> EnvironmentProblem:
 
 
 def find_port(port: str) -> str:
-    """The port itself, or for `auto` the only one with a board. EnvironmentProblem otherwise."""
-    if port != "auto":
-        return port
+    """The port itself, if it is there, or for `auto` the only one with a board.
+
+    Raises EnvironmentProblem `port-missing`. The port is not opened: that may reset a board.
+    """
     from serial.tools import list_ports  # type: ignore[import-untyped]
 
-    found = [one.device for one in list_ports.comports() if one.vid is not None]
-    if len(found) != 1:
-        raise port_missing("one serial port", ", ".join(found) or "none")
-    return str(found[0])
+    found = list_ports.comports()
+    if port == "auto":
+        boards = [str(one.device) for one in found if one.vid is not None]
+        if len(boards) != 1:
+            raise port_missing("one serial port", ", ".join(boards) or "none")
+        return boards[0]
+    known = port.upper() in (str(one.device).upper() for one in found)
+    if not (known or "://" in port or Path(port).exists()):
+        raise port_missing(port, "no such port")
+    return port
 
 
 def _answer(found: Any) -> Any:
