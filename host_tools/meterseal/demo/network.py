@@ -29,9 +29,13 @@ class Cable:
         while True:
             try:
                 near, _ = listener.accept()
-                far = socket.create_connection(("127.0.0.1", self.target_port), timeout=5)
             except OSError:
                 return
+            try:
+                far = socket.create_connection(("127.0.0.1", self.target_port), timeout=5)
+            except OSError:  # no collector yet
+                near.close()
+                continue
             far.settimeout(None)
             with self._lock:
                 self._open |= {near, far}

@@ -11,7 +11,7 @@ from meterseal.demo.stage import Stage, wait_until
 
 Say = Callable[[str], None]
 
-BEFORE_OUTAGE = 2
+BEFORE_OUTAGE = 3
 SEALED_OFFLINE = 2
 READING_LINE = re.compile(r"^debug journal reading sequence=(\d+) ")
 SEALED_LINE = re.compile(r"^info seal sealed number=(\d+) ")
@@ -43,7 +43,6 @@ class Watch:
     def __init__(self, stage: Stage, narrator: Narrator) -> None:
         self._stage = stage
         self._narrator = narrator
-        self._told = 0
         self._journaled = 0
         self.sealed = 0
         self.acknowledged = 0
@@ -62,9 +61,8 @@ class Watch:
 
     def _say_sealed(self, number: int, online: bool) -> None:
         waiting = "" if online else "; no network: it waits in flash"
-        first, self._told = self._told + 1, self._journaled
         self._narrator.say(
-            f"readings {first} to {self._journaled} are in the journal,"
+            f"readings up to {self._journaled} are in the journal,"
             f" batch {number} is sealed{waiting}"
         )
         self.sealed = number
@@ -73,7 +71,6 @@ class Watch:
 def seal_online(stage: Stage, narrator: Narrator, watch: Watch) -> None:
     """Readings become batches, batches reach the collector."""
     narrator.scene("The station reads the meter over Modbus, seals and uploads over TLS")
-    stage.start_board()
 
     def enough() -> bool:
         watch.look()
@@ -100,9 +97,10 @@ def power_cut(stage: Stage, narrator: Narrator, watch: Watch) -> None:
     """The power goes in the middle of it, and comes back."""
     narrator.scene("The power is cut (kill -9) and comes back; the network is still down")
     time.sleep(1.5)
-    stage.kill_board()
+    assert stage.board is not None
+    stage.board.stop()
     narrator.say("station killed between two batches")
-    stage.start_board()
+    stage.power_on().listen()
     before = watch.sealed
 
     def enough() -> bool:
@@ -144,8 +142,13 @@ def set_up(stage: Stage, narrator: Narrator) -> None:
     narrator.scene("A meter, a station with its own key, a collector behind TLS")
     device = stage.start_meter()
     narrator.say(f"simulated meter on the serial line {device}, Modbus RTU")
-    stage.lay_out_station(device)
-    narrator.say(f"station {stage.identity['device_id']}: key made on the board, class sim")
+    narrator.say("a blank board at the cable: `meterseal provision` puts it into service")
+    stage.provision_board(device)
+    identity = stage.identity
+    narrator.say(
+        f"device {identity['device_id']}: key made on the board, class {identity['key_class']};"
+        f" first batch verified: {identity['batch']}"
+    )
     stage.write_trust()
     stage.start_collector()
     narrator.say(f"collector on {stage.url}")

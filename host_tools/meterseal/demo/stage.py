@@ -1,6 +1,7 @@
 """What the demonstration stands on: meter, collector, cable and station."""
 
 import contextlib
+import json
 import shutil
 import socket
 import time
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from meterseal import pki, trust_write
+from meterseal.demo.board import Board
 from meterseal.demo.network import Cable
 from meterseal.demo.processes import Child, meterseal
 from meterseal.errors import EnvironmentProblem
@@ -34,7 +36,7 @@ class Stage:
     cable: Cable | None = None
     meter: Child | None = None
     collector: Child | None = None
-    board: Child | None = None
+    board: Child | Board | None = None
     identity: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -61,8 +63,26 @@ class Stage:
 
     def lay_out_station(self, device: str, **more: Any) -> None:
         """Station directory with its configuration (and `more` of it), and its key."""
+        config = self._config(device) | more
+        station.create(self.station_dir, config, (self.out / "ca.der").read_bytes())
+        self.identity = station.enrol(self.station_dir)
+
+    def provision_board(self, device: str) -> None:
+        """A virtual board, put into service as a real one is; it runs then."""
+        config = self.out / "config.json"
+        config.write_text(json.dumps(self._config(device), indent=1) + "\n", encoding="utf-8")
+        board = self.power_on()
+        self.identity = board.provision(self.out / "provisioned", config, self.out / "ca.der")
+        board.listen()
+
+    def power_on(self) -> Board:
+        """Power for the virtual board; what is on its flash runs."""
+        self.board = board = Board(self.out / "board", self.out / "station.log")
+        return board
+
+    def _config(self, device: str) -> dict[str, Any]:
         self.cable = Cable(free_port())
-        config = {
+        return {
             "station_id": "demo-station",
             "read_interval_s": READ_INTERVAL_S,
             "seal_interval_s": SEAL_INTERVAL_S,
@@ -77,8 +97,6 @@ class Stage:
             "clock": {"ntp_host": ""},
             "log_level": "debug",
         }
-        station.create(self.station_dir, config | more, (self.out / "ca.der").read_bytes())
-        self.identity = station.enrol(self.station_dir)
 
     def write_trust(self) -> None:
         """A registry of one station, signed by throw-away keys; the device key as SPKI PEM."""
@@ -123,7 +141,7 @@ class Stage:
 
     def kill_board(self) -> None:
         """Power off, without warning."""
-        assert self.board is not None
+        assert isinstance(self.board, Child)
         self.board.kill()
 
     def get(self, path: str) -> httpx.Response:

@@ -19,6 +19,7 @@ from meterseal.provision.errors import ProvisionError
 
 _READ_S: Final = 10.0
 _PAUSE_S: Final = 0.2
+_CHUNK: Final = 1024
 _CALL_S: Final = 60.0
 _REOPEN_S: Final = 20.0
 _MARK: Final = "@P "
@@ -107,7 +108,7 @@ class BoardLink:
         """Put a file in place: whole under its name, or under another one."""
         folder = name.rpartition("/")[0]
         self.call(_MAKE_FOLDERS.format(parts=folder.split("/") if folder else []))
-        self._guarded(lambda: self._transport.fs_writefile("/" + name + ".new", data))
+        self._guarded(lambda: self._transport.fs_writefile(f"/{name}.new", data, _CHUNK))
         self.call(f"    import os\n    os.rename({'/' + name + '.new'!r}, {'/' + name!r})")
 
     def restart(self) -> Cable:
