@@ -69,6 +69,38 @@ def test_another_key_begins_with_nothing(tmp_path: Path) -> None:
         assert enrolled == [old["device_id"], new["device_id"]]
 
 
+@pytest.mark.long
+def test_many_boards_offline_and_handed_in_later(tmp_path: Path) -> None:
+    """Two boards and one that is not there, from a table; their facts reach the registry."""
+    folders = tmp_path / "a", tmp_path / "b"
+    for folder in folders:
+        folder.mkdir()
+    with bench(folders[0]) as first, bench(folders[1]) as second:
+        rows = [f"{first.port},kh-1,", f"{tmp_path}/none,kh-2,", f"{second.port},kh-3,"]
+        rows = [row + str(folder / "config.json") for row, folder in zip(
+            rows, (folders[0], folders[0], folders[1]), strict=True)]  # fmt: skip
+        table = tmp_path / "stations.csv"
+        table.write_text("port,station,config\n" + "\n".join(rows) + "\n")
+        out = tmp_path / "out"
+        done = meterseal("provision", "--batch", str(table), "--out", str(out), "--json")
+    assert done.returncode == 1, done.stderr
+    boards = json.loads(done.stdout)["boards"]
+    assert [one.get("refused") for one in boards] == [None, "port-missing", None]
+    facts = [str(out / name / "facts.json") for name in ("kh-1", "kh-3")]
+    for _ in range(2):  # handing in twice changes nothing
+        synced = meterseal("devices", "sync", *facts, "--registry", str(tmp_path / "r.sqlite"))
+        assert synced.returncode == 0, synced.stderr
+        entries = open_registry(tmp_path / "r.sqlite").entries()
+        assert [one["station"] for one in entries] == ["kh-1", "kh-3"]
+    print("2 of 3 boards in service, the third named; facts handed in once")
+
+
+def meterseal(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command of the technician."""
+    command = [sys.executable, "-m", "meterseal", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+
+
 def test_nothing_attached_is_one_clear_sentence_and_exit_code_3(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "meterseal", "provision", str(tmp_path / "none")]
     (tmp_path / "c.json").write_text('{"station_id": "x", "meters": []}')
