@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from agent import log
+from agent.p256_table import use_table
 from fakes.sample_profiles import INTEGER
 from fakes.whole_board import ENERGY
 from meterseal.profiles.model import build
@@ -137,7 +138,8 @@ def test_the_same_seed_gives_the_same_batches() -> None:
 
 @pytest.mark.long
 def test_ninety_days_over_twenty_seeds() -> None:
-    with ProcessPoolExecutor(2) as pool:
+    # Each process opens the signing table itself: a shared file has one offset for all.
+    with ProcessPoolExecutor(2, initializer=use_table, initargs=(None,)) as pool:
         for line in pool.map(whole, LONG_SEEDS):
             print(line)
 
