@@ -9,6 +9,7 @@ import logging
 import queue
 import threading
 import time
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from meterseal.collector.errors import CollectorError, not_stored
@@ -22,13 +23,13 @@ LINGER_S: Final = 0.015
 _LOG: Final = logging.getLogger(__name__)
 
 
-Stored = tuple[Upload, list[Head]]
-"""An upload that is on disk, and the heads of its chains."""
+Stored = list[Head] | CollectorError
+"""The heads of the chains of an upload that is on disk, or why it is not."""
 
 
 class _Waiting(NamedTuple):
     upload: Upload
-    stored: asyncio.Future[Stored]
+    done: Callable[[Upload, Stored], None]
 
 
 class GroupCommit:
@@ -42,11 +43,11 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
         self._thread.start()
 
-    def submit(self, upload: Upload, stored: asyncio.Future[Stored]) -> None:
-        """Store an upload; `stored` is resolved after everything in it is durable, or gets
-        CollectorError `collector-store` if it cannot be stored now.
+    def submit(self, upload: Upload, done: Callable[[Upload, Stored], None]) -> None:
+        """Store an upload; `done` is called on the event loop after everything in it is durable,
+        or with CollectorError `collector-store` if it cannot be stored now.
         """
-        self._queue.put(_Waiting(upload, stored))
+        self._queue.put(_Waiting(upload, done))
 
     def close(self) -> None:
         """Write what waits, then stop."""
@@ -80,7 +81,7 @@ class GroupCommit:
     def _commit(self, group: list[_Waiting]) -> None:
         """All together; if that fails, each alone, so that none takes the others with it."""
         try:
-            results: list[list[Head] | CollectorError] = []
+            results: list[Stored] = []
             results += self._store.keep([waiting.upload for waiting in group])
         except Exception:  # noqa: BLE001 - whatever it is, the next uploads need this thread
             _LOG.exception("a transaction of %d uploads failed", len(group))
@@ -92,11 +93,9 @@ class GroupCommit:
         self._loop.call_soon_threadsafe(_resolve, group, results)
 
 
-def _resolve(group: list[_Waiting], results: list[list[Head] | CollectorError]) -> None:
+def _resolve(group: list[_Waiting], results: list[Stored]) -> None:
     for waiting, result in zip(group, results, strict=True):
-        if waiting.stored.done():
-            continue
-        if isinstance(result, CollectorError):
-            waiting.stored.set_exception(result)
-        else:
-            waiting.stored.set_result((waiting.upload, result))
+        try:
+            waiting.done(waiting.upload, result)
+        except Exception:  # noqa: BLE001 - the others in the group need their answers
+            _LOG.exception("an upload of %d batches is not answered", len(waiting.upload.kept))

@@ -2,14 +2,20 @@
 
 import asyncio
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from meterseal.collector.errors import CollectorError
 from meterseal.collector.group_commit import GroupCommit, Stored
 from meterseal.collector.ingest import answer
 from meterseal.collector.judging import Judging, OpenAll
 from meterseal.collector.receipt import ReceiptSigner
 from meterseal.collector.records import Head, Upload
 from meterseal.collector.store import Store
+
+Answer = dict[str, Any] | CollectorError
+"""What is sent back."""
 
 
 class Intake:
@@ -26,11 +32,24 @@ class Intake:
 
         Raises CollectorError `collector-store`.
         """
-        stored: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.submit(body, partial(_resolve, waiting))
+        found = await waiting
+        if isinstance(found, CollectorError):
+            raise found
+        return found
+
+    def submit(self, body: bytes, done: Callable[[Answer], None]) -> None:
+        """As `take`, for callers without a task: `done` is called once, on the event loop."""
         commit = self._group_commit()
+
+        def stored(upload: Upload, result: Stored) -> None:
+            if isinstance(result, CollectorError):
+                done(result)
+            else:
+                done(self.answer(result, upload))
+
         self._judging.submit(body, lambda upload: commit.submit(upload, stored))
-        upload, heads = await stored
-        return self.answer(heads, upload)
 
     def answer(self, heads: list[Head], upload: Upload | None = None) -> dict[str, Any]:
         """Answer with a receipt over what it acknowledges."""
@@ -49,6 +68,11 @@ class Intake:
         if self._commit is None:
             self._commit = GroupCommit(self.store)
         return self._commit
+
+
+def _resolve(waiting: asyncio.Future[Answer], found: Answer) -> None:
+    if not waiting.done():
+        waiting.set_result(found)
 
 
 def as_json(found: dict[str, Any]) -> bytes:

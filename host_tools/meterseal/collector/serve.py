@@ -12,8 +12,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from meterseal.collector.app import create_app
-from meterseal.collector.bounded import BoundedHttp
 from meterseal.collector.database import Database
+from meterseal.collector.direct import DirectUploads
 from meterseal.collector.intake import Intake
 from meterseal.collector.pages import Pages, add_pages
 from meterseal.collector.receipt import load_or_create
@@ -113,7 +113,7 @@ def serve_on(settings: Settings, listener: socket.socket, on_ready: Callable[[],
     """Serve on a socket in this process."""
     config = uvicorn.Config(
         build(settings),
-        http=BoundedHttp,
+        http=DirectUploads,
         ssl_certfile=str(settings.certificate),
         ssl_keyfile=str(settings.key),
         log_level="warning",

@@ -22,7 +22,7 @@ class UploadsFirst:
 
     def __init__(self, app: ASGIApp, intake: Intake) -> None:
         self._app = app
-        self._intake = intake
+        self.intake = intake
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection event, as ASGI has it."""
@@ -35,7 +35,7 @@ class UploadsFirst:
         status, headers = 200, [_JSON]
         try:
             body = await read_body(scope["headers"], receive)
-            content = as_json(await self._intake.take(body))
+            content = as_json(await self.intake.take(body))
         except CollectorError as error:
             status, content = error.status, as_json(error.body())
             if status == 503:
