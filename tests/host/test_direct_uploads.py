@@ -142,10 +142,9 @@ def test_refused_bytes_are_answered_and_kept_apart(line) -> None:
 
 def test_what_is_in_hand_at_the_end_is_answered(tmp_path) -> None:
     station = FastStation()
-    with CollectorProcess(tmp_path, trust_of([station])) as collector:
-        with connect(collector) as line:
-            line.sendall(HEALTH)
-            answers(line, 1)
-            line.sendall(upload(station.seal()))
-            assert collector.stop() == 0
-            assert number_of(answers(line, 1)[0]) == 1
+    with CollectorProcess(tmp_path, trust_of([station])) as collector, connect(collector) as line:
+        line.sendall(HEALTH)
+        answers(line, 1)
+        line.sendall(upload(station.seal()))
+        assert collector.stop() == 0
+        assert number_of(answers(line, 1)[0]) == 1
