@@ -43,6 +43,7 @@ REMEDIES: Final[dict[str, str]] = {
     "sequence-gap": "Readings vanished without a signed statement: examine the station's journal.",
     "sequence-gap-stated": "The station said what was lost and why; nothing to do.",
     "sequence-overlap": "Numbered twice: examine the station; its key may have been copied.",
+    "no-batches": "Ask the station to send from its first batch on; was everything deleted?",
     "head-missing": "Ask the station to send again; somebody deleted what was acknowledged.",
     "head-differs": "Keep both contents: the collector acknowledged another one.",
     "table-differs": "Believe the bytes; find out who changed the tables.",

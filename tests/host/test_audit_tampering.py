@@ -143,9 +143,16 @@ def test_a_batch_in_the_middle_is_deleted(world, capsys):
     world.tamper(
         "DELETE FROM batches WHERE chain_id = :chain AND number = 4", chain=world.chain(0)
     )
-    expect(world, capsys, {"chain-gap"})
+    expect(world, capsys, {"chain-gap", "table-differs"})
     _, _, found = audit(world, capsys)
     assert any("m" in "".join(one["coverage"].values()) for one in found["devices"])
+
+
+def test_the_front_is_deleted(world, capsys):
+    chain = world.chain(0)
+    world.tamper("DELETE FROM batches WHERE chain_id = :c AND number <= 5", c=chain)
+    world.tamper("UPDATE batches SET linked = 0 WHERE chain_id = :c", c=chain)
+    expect(world, capsys, {"chain-start", "table-differs"})
 
 
 def delete_tail(world, first):
@@ -216,7 +223,55 @@ def test_a_device_is_deleted_altogether(world, capsys, tmp_path):
     chain = world.chain(0)
     world.tamper("DELETE FROM batches WHERE chain_id = :c", c=chain)
     world.tamper("DELETE FROM chains WHERE id = :c", c=chain)
-    expect(world, capsys, {"head-missing"}, set(), "--heads", tmp_path / "before.json")
+    expect(world, capsys, {"no-batches"})
+    expect(
+        world, capsys, {"head-missing", "no-batches"}, set(), "--heads", tmp_path / "before.json"
+    )
+
+
+def test_one_content_of_a_fork_is_deleted(world, capsys):
+    """Both contents came; the tables still know it, the bytes of one are gone."""
+    first = world.stations[0]
+    twin = first.fork()
+    world.send(first.seal())
+    world.send(twin.seal(k4=7))
+    assert "chain-fork" in audit(world, capsys)[1][0]
+    world.tamper(
+        "DELETE FROM batches WHERE chain_id = :c AND hash = :h", c=world.chain(0), h=twin.head
+    )
+    expect(world, capsys, {"table-differs"})
+    world.tamper("DELETE FROM equivocations WHERE chain_id = :c", c=world.chain(0))
+    expect(world, capsys, {"table-differs"})
+
+
+@pytest.mark.parametrize("batches", [40, 1100])
+def test_an_old_head_tells_a_chain_that_was_sealed_anew(tmp_path, capsys, batches):
+    """Whoever holds the key writes the past again; somebody kept one head of it."""
+    station = HourlyStation()
+    station.seals(20)
+    head = {"device": station.kid.hex(), "chain": station.chain.hex(), "number": 20}
+    heads = tmp_path / "heads.json"
+    heads.write_text(json.dumps({"acks": [head | {"hash": station.head.hex()}]}))
+    liar = HourlyStation(station.key, station.chain)
+    archive, trust = tmp_path / "all.cborseq", tmp_path / "trust.json"
+    archive.write_bytes(b"".join(liar.seal(k4=2) for _ in range(batches)))
+    trust.write_bytes(trust_of([station]))
+    with pytest.raises(SystemExit) as left:
+        main(["audit", str(archive), "--trust", str(trust), "--heads", str(heads), "--jobs", "1"])
+    assert left.value.code == 1 and "head-differs" in capsys.readouterr().err
+
+
+def test_a_receipt_in_another_stations_batch_gives_a_chain_sealed_anew_away(world, capsys):
+    """What a receipt says of other stations is compared by hash, not by number alone."""
+    first, second = world.stations
+    answer = world.send(first.seal() + second.seal())
+    world.send(second.seal(k19=bytes.fromhex(answer["receipt"])))
+    liar = HourlyStation(first.key, first.chain)
+    lies = [liar.seal(k4=2) for _ in range(COUNT + 1)]
+    world.tamper("DELETE FROM batches WHERE chain_id = :c", c=world.chain(0))
+    world.tamper("DELETE FROM chains WHERE device = :d", d=first.kid)
+    world.send(b"".join(lies))
+    expect(world, capsys, {"head-differs"}, set(), "--collector-key", public_key(world))
 
 
 def test_two_devices_are_swapped(world, capsys):
@@ -278,7 +333,9 @@ def test_a_register_inside_the_bytes_is_changed(world, capsys):
     assert code == 1 and found[0] & {"signature-invalid", "cose-structure"}
 
 
-@pytest.mark.parametrize("column", ["number = number + 100", "hash = previous"])
+@pytest.mark.parametrize(
+    "column", ["number = number + 100", "hash = previous", "previous = hash", "linked = 0"]
+)
 def test_the_tables_are_changed_but_not_the_bytes(world, capsys, column):
     world.tamper(
         f"UPDATE batches SET {column} WHERE chain_id = :c AND number = {COUNT}", c=world.chain(0)
@@ -295,7 +352,7 @@ def test_the_head_in_the_tables_is_raised(world, capsys):
 def test_batches_cut_off_from_their_chain(world, capsys):
     world.tamper("UPDATE batches SET chain_id = 4711 WHERE chain_id = :c", c=world.chain(0))
     code, found, everything = audit(world, capsys)
-    assert code == 1 and found[0] == {"table-differs"}
+    assert code == 1 and found[0] == {"table-differs", "no-batches"}
     assert any(not one["device"] for one in everything["devices"])
 
 
@@ -305,7 +362,29 @@ def test_on_postgresql(postgres, tmp_path, capsys):
     world = World(tmp_path, new_database(postgres))
     expect(world, capsys, set())
     world.tamper("DELETE FROM batches WHERE chain_id = :c AND number = 4", c=world.chain(1))
-    expect(world, capsys, set(), {"chain-gap"})
+    expect(world, capsys, set(), {"chain-gap", "table-differs"})
+
+
+def test_files_in_any_order_that_overlap(tmp_path, capsys):
+    """Exports of months, written twice, named part1 to part12: one whole chain all the same."""
+    station = HourlyStation()
+    batches, trust = station.seals(1_200), tmp_path / "trust.json"
+    trust.write_bytes(trust_of([station]))
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    for part in range(12):
+        (folder / f"part{part + 1}.cborseq").write_bytes(b"".join(batches[part * 100 :][:150]))
+    with pytest.raises(SystemExit) as verified:
+        main(["verify", str(folder), "--trust", str(trust)])
+    (folder / "again.cborseq").write_bytes(b"".join(batches))
+    (folder / "mixed.cborseq").write_bytes(b"".join([*batches[700:720], b"junk", *batches[:9]]))
+    with pytest.raises(SystemExit) as audited:
+        main(["audit", str(folder), "--trust", str(trust), "--json", "--jobs", "1"])
+    out = capsys.readouterr().out
+    found = json.loads(out[out.index("{") :])
+    whole = next(one for one in found["devices"] if one["device"])
+    assert (verified.value.code, audited.value.code) == (0, 1)  # the junk is refused
+    assert whole["good"] and (whole["verified"], whole["repeated"]) == (1_200, 0)
 
 
 def test_files_processes_and_dask_say_the_same(world, capsys, tmp_path):

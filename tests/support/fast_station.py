@@ -81,7 +81,7 @@ class FastStation:
 
     def fork(self):
         """Another holder of the same key, who stands where this one stands."""
-        twin = FastStation(self.key, self.chain)
+        twin = type(self)(self.key, self.chain)
         twin.number, twin.head = self.number, self.head
         return twin
 

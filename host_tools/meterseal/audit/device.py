@@ -4,19 +4,24 @@ held against what is there.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from meterseal.audit.acknowledged import Acknowledged
 from meterseal.audit.coverage import Coverage
 from meterseal.audit.receipts import RECEIPT_KEY, Ack, acks_of
-from meterseal.audit.sources import Job, Row, head_claims, rows
-from meterseal.errors import Error, VerificationError
+from meterseal.audit.sources import Job, rows
+from meterseal.audit.tables import CODE, TableCheck, chain_claims, first_missing
+from meterseal.errors import VerificationError
 from meterseal.models import Finding, VerifiedBatch
-from meterseal.verify.chain import KEPT_HASH_LEN
+from meterseal.verify.chain import ChainState
 from meterseal.verify.report import DeviceReport, report
 from meterseal.verify.verifier import Verdict, Verifier
 
-_PROVISIONAL = ("chain-gap", "chain-gap-stated", "sequence-gap", "sequence-gap-stated")
-_MAX_ACKS = 10_000
+_PROVISIONAL = frozenset(
+    ("chain-gap", "chain-gap-stated", "chain-start", "sequence-gap", "sequence-gap-stated")
+)
+"""Said again at the end, if it still holds."""
 
 
 @dataclass
@@ -33,7 +38,8 @@ class DeviceAudit:
     findings: dict[str, dict[str, Any]] = field(default_factory=dict)
     heads: list[dict[str, Any]] = field(default_factory=list)
     days: dict[int, str] = field(default_factory=dict)
-    acks: list[Ack] = field(default_factory=list)
+    acks: dict[Ack, None] = field(default_factory=dict)
+    """What receipts in these batches acknowledge of other devices."""
 
     @property
     def good(self) -> bool:
@@ -60,25 +66,45 @@ class Auditor:
         self._verifier.devices.clear()
         found = DeviceAudit(job.device.hex())
         coverage = Coverage()
-        for verdict in self._verifier.verify_each(_checked(job, found)):
-            self._count(verdict, found, coverage)
-        reports = report(self._verifier)
-        self._conclude(job, reports, found)
-        stated = {
-            chain: state.stated
-            for device in self._verifier.devices.values()
-            for chain, state in device.chains.items()
-        }
-        found.days = coverage.days(stated)
+        tables = TableCheck(partial(found.note, CODE, "error"))
+        held = _acknowledged(job, found)
+        for verdict in self._verifier.verify_each(_checked(job, tables)):
+            self._count(verdict, found, coverage, held)
+        self._conclude(job, report(self._verifier), found)
+        for ack in job.known:
+            held.hold(ack, self._chain(ack))
+        held.conclude()
+        self._conclude_tables(job, tables, found)
+        found.days = coverage.days({name: state.stated for name, state in self._chains()})
         self._verifier.devices.clear()
         return found
 
-    def _count(self, verdict: Verdict, found: DeviceAudit, coverage: Coverage) -> None:
+    def hold(self, job: Job) -> DeviceAudit:
+        """Nothing but `job.known` against the bytes, by a pass without signatures."""
+        found = DeviceAudit(job.device.hex())
+        held = _acknowledged(job, found)
+        reached = ChainState(job.device, b"", last_number=1 << 63)
+        for ack in job.known:
+            held.hold(ack, reached)
+        held.conclude()
+        return found
+
+    def _chains(self) -> Iterator[tuple[bytes, ChainState]]:
+        for device in self._verifier.devices.values():
+            yield from device.chains.items()
+
+    def _chain(self, ack: Ack) -> ChainState | None:
+        device = self._verifier.devices.get(ack.device)
+        return device.chains.get(ack.chain) if device else None
+
+    def _count(
+        self, verdict: Verdict, found: DeviceAudit, coverage: Coverage, held: Acknowledged
+    ) -> None:
         batch, refusal = verdict.batch, verdict.refusal
         if batch is not None:
             found.verified += 1
             coverage.take(batch)
-            self._take_receipt(batch, found)
+            self._take_receipt(batch, found, held)
             for one in batch.findings:
                 if one.code not in _PROVISIONAL:
                     found.note(one.code, one.severity, _placed(one))
@@ -88,7 +114,7 @@ class Auditor:
             found.refused += 1
             found.note(refusal.code, "error", refusal.text)
 
-    def _take_receipt(self, batch: VerifiedBatch, found: DeviceAudit) -> None:
+    def _take_receipt(self, batch: VerifiedBatch, found: DeviceAudit, held: Acknowledged) -> None:
         receipt = batch.contents.extra.get(RECEIPT_KEY)
         if not isinstance(receipt, bytes):
             return
@@ -98,21 +124,11 @@ class Auditor:
         except VerificationError as problem:
             found.note(problem.code, "warning", f"batch {batch.number}: {problem.text}")
             return
-        mine = [ack for ack in acks if ack.device == batch.kid]
-        self._hold(mine, found)
-        found.acks += [ack for ack in acks if ack not in mine][: _MAX_ACKS - len(found.acks)]
-
-    def _hold(self, acks: list[Ack], found: DeviceAudit) -> None:
-        """Acknowledgements of this device against its chains as they are by now."""
         for ack in acks:
-            device = self._verifier.devices.get(ack.device)
-            chain = device.chains.get(ack.chain) if device else None
-            reached = chain.last_number if chain else 0
-            if chain is None or reached < ack.number:
-                found.note("head-missing", "error", missing_text(ack, reached))
-            elif chain.history.get(ack.number, ack.hash)[:KEPT_HASH_LEN] != ack.hash[:16]:
-                text = f"batch {ack.number} is another one than {ack.source} acknowledges"
-                found.note("head-differs", "error", text)
+            if ack.device == batch.kid:
+                held.hold(ack, self._chain(ack))
+            else:
+                found.acks[ack] = None
 
     def _conclude(self, job: Job, reports: list[DeviceReport], found: DeviceAudit) -> None:
         for device in reports:
@@ -131,52 +147,38 @@ class Auditor:
             found.energy_import_mwh += sum(one.energy_import_mwh or 0 for one in device.meters)
         key = self._verifier.trust.keys.get(job.device)
         found.station = key.station if key else ""
-        self._hold(list(job.known), found)
-        _check_heads(job, found)
+
+    def _conclude_tables(self, job: Job, tables: TableCheck, found: DeviceAudit) -> None:
+        """A database holds every chain from its first batch on, and every enrolled device."""
+        chains = dict(self._chains())
+        for name, state in chains.items():
+            if first_missing(state) == 1:
+                text = f"chain {name.hex()[:8]} is there from batch {state.first_number} on only"
+                found.note("chain-start", "error" if job.database else "warning", text)
+        if not job.database:
+            return
+        forked = "chain-fork" in found.findings
+        for claim in chain_claims(job.database, job.device) if job.device else ():
+            tables.chain(claim, chains.get(claim.chain), forked)
+        if job.device and not found.verified and not found.refused:
+            text = f"expected batches of {found.station or found.device}, found none"
+            found.note("no-batches", "error", text)
 
 
-def missing_text(ack: Ack, reached: int) -> str:
-    """What an acknowledgement says that the collector cannot show."""
-    return (
-        f"{ack.source} acknowledges batch {ack.number} of chain {ack.chain.hex()[:8]}, "
-        f"found batches up to {reached}"
-    )
+def _acknowledged(job: Job, found: DeviceAudit) -> Acknowledged:
+    def note(code: str, text: str) -> None:
+        found.note(code, "error", text)
+
+    return Acknowledged(lambda: (row.raw for row in rows(job)), note)
 
 
 def _placed(one: Finding) -> str:
     return f"batch {one.number}: {one.text}" if one.number else one.text
 
 
-def _checked(job: Job, found: DeviceAudit) -> Iterator[bytes]:
+def _checked(job: Job, tables: TableCheck) -> Iterator[bytes]:
     """The batches, their columns held against their bytes on the way."""
     for row in rows(job):
         if row.claim is not None:
-            _check_claim(row, found)
+            tables.row(row.raw, row.claim)
         yield row.raw
-
-
-def _check_claim(row: Row, found: DeviceAudit) -> None:
-    from meterseal.wire.cbor import decode_map
-    from meterseal.wire.envelope import open_envelope
-
-    try:
-        envelope = open_envelope(row.raw)
-        payload = decode_map(envelope.payload)
-        truth = envelope.kid, payload[1], payload[2], envelope.digest
-    except (Error, KeyError):
-        return  # the verdict on the bytes says it
-    if row.claim != truth:
-        assert row.claim is not None
-        number = row.claim[2]
-        text = f"the tables say batch {number} of another chain, device or content than the bytes"
-        found.note("table-differs", "error", text)
-
-
-def _check_heads(job: Job, found: DeviceAudit) -> None:
-    truth = {one["chain"]: (one["number"], one["hash"]) for one in found.heads}
-    for chain, number, digest in head_claims(job):
-        reached, reached_hash = truth.get(chain.hex(), (0, ""))
-        forked = "chain-fork" in found.findings
-        if number > reached or (number == reached and digest.hex() != reached_hash and not forked):
-            text = f"the tables say that chain {chain.hex()[:8]} is whole up to batch {number}"
-            found.note("table-differs", "error", f"{text}, the bytes reach batch {reached}")

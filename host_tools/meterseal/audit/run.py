@@ -12,7 +12,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from meterseal.audit.device import Auditor, DeviceAudit, missing_text
+from meterseal.audit.acknowledged import missing_text
+from meterseal.audit.device import Auditor, DeviceAudit
 from meterseal.audit.receipts import Ack
 from meterseal.audit.sources import Job
 from meterseal.errors import EnvironmentProblem
@@ -20,6 +21,8 @@ from meterseal.resources import profiles_dir
 from meterseal.trust import Trust, parse_trust
 from meterseal.verify import Standard, Verifier
 from meterseal.verify.totals import ProfileTotals
+
+Work = Callable[[Sequence[Job]], list[DeviceAudit]]
 
 _CHUNKS_OF_WORKER = 8
 _START = "fork" if sys.platform == "linux" else "spawn"
@@ -53,14 +56,24 @@ _trusts: dict[bytes, Trust] = {}
 
 def audit_chunk(context: Context, jobs: Sequence[Job]) -> list[DeviceAudit]:
     """Audit some devices in this process."""
+    auditor = _auditor(context)
+    return [auditor.audit(job) for job in jobs]
+
+
+def hold_chunk(context: Context, jobs: Sequence[Job]) -> list[DeviceAudit]:
+    """Hold what receipts of other devices acknowledge against the batches of some devices."""
+    auditor = _auditor(context)
+    return [auditor.hold(job) for job in jobs]
+
+
+def _auditor(context: Context) -> Auditor:
     name = hashlib.sha256(repr((context.trust, context.anchors)).encode()).digest()
     if name not in _trusts:
         _trusts.clear()
         _trusts[name] = parse_trust(context.trust, context.anchors)
     totals = ProfileTotals.load(profiles_dir(), *map(Path, context.profiles))
     verifier = Verifier(trust=_trusts[name], policy=Standard(), totals=totals)
-    auditor = Auditor(verifier, context.collector_key)
-    return [auditor.audit(job) for job in jobs]
+    return Auditor(verifier, context.collector_key)
 
 
 def run(
@@ -78,15 +91,23 @@ def run(
     EnvironmentProblem `dask-missing`, `dask-unreachable`.
     """
     result = Audit(parse_trust(context.trust, context.anchors))
-    jobs = _with_known(jobs, known)
+    jobs = _with_known(_with_enrolled(jobs, result.trust), known)
     workers = workers or os.cpu_count() or 1
-    for chunk in _done(context, _chunks(jobs, workers), workers, dask):
-        for one in chunk:
-            result.devices.append(one)
-            tell(one, len(result.devices), len(jobs))
+    for one in _done(partial(audit_chunk, context), jobs, workers, dask):
+        result.devices.append(one)
+        tell(one, len(result.devices), len(jobs))
     result.devices.sort(key=lambda one: one.device)
-    _hold_foreign(result.devices)
+    foreign = _foreign(jobs, result.devices)
+    for one in _done(partial(hold_chunk, context), foreign, workers, dask):
+        _merge(one, result.devices)
     return result
+
+
+def _with_enrolled(jobs: list[Job], trust: Trust) -> list[Job]:
+    """A database should have batches of every device of the trust file: a job for each."""
+    url = next((job.database for job in jobs if job.database), "")
+    there = {job.device for job in jobs}
+    return jobs + [Job(kid, url) for kid in sorted(trust.keys) if url and kid not in there]
 
 
 def _with_known(jobs: list[Job], known: Sequence[Ack]) -> list[Job]:
@@ -103,21 +124,27 @@ def _chunks(jobs: list[Job], workers: int) -> list[list[Job]]:
     return [jobs[number::count] for number in range(count)]
 
 
-def _done(
-    context: Context, chunks: list[list[Job]], workers: int, dask: str
-) -> Iterator[list[DeviceAudit]]:
-    work = partial(audit_chunk, context)
+def _done(work: Work, jobs: list[Job], workers: int, dask: str) -> Iterator[DeviceAudit]:
+    chunks = _chunks(jobs, workers)
+    if not chunks:
+        return
     if dask:
-        yield from _on_dask(work, chunks, dask)
+        done: Iterator[list[DeviceAudit]] = _on_dask(work, chunks, dask)
     elif workers == 1 or len(chunks) < 2:
-        yield from map(work, chunks)
+        done = map(work, chunks)
     else:
-        with ProcessPoolExecutor(workers, mp_context=get_context(_START)) as pool:
-            futures: list[Future[list[DeviceAudit]]] = [pool.submit(work, one) for one in chunks]
-            yield from (future.result() for future in as_completed(futures))
+        done = _on_cores(work, chunks, workers)
+    for chunk in done:
+        yield from chunk
 
 
-def _on_dask(work: Any, chunks: list[list[Job]], address: str) -> Iterator[list[DeviceAudit]]:
+def _on_cores(work: Work, chunks: list[list[Job]], workers: int) -> Iterator[list[DeviceAudit]]:
+    with ProcessPoolExecutor(workers, mp_context=get_context(_START)) as pool:
+        futures: list[Future[list[DeviceAudit]]] = [pool.submit(work, one) for one in chunks]
+        yield from (future.result() for future in as_completed(futures))
+
+
+def _on_dask(work: Work, chunks: list[list[Job]], address: str) -> Iterator[list[DeviceAudit]]:
     try:
         distributed: Any = import_module("distributed")
     except ModuleNotFoundError as problem:
@@ -144,13 +171,21 @@ def _on_dask(work: Any, chunks: list[list[Job]], address: str) -> Iterator[list[
             client.shutdown()
 
 
-def _hold_foreign(devices: list[DeviceAudit]) -> None:
+def _foreign(jobs: list[Job], devices: list[DeviceAudit]) -> list[Job]:
     """Receipts often acknowledge several devices: what one holds is held against the others."""
-    heads = {(one["device"], one["chain"]): one["number"] for d in devices for one in d.heads}
-    by_id = {one.device: one for one in devices}
+    by_device = {job.device: job for job in jobs}
+    known: dict[bytes, dict[Ack, None]] = {}
     for holder in devices:
         for ack in holder.acks:
-            reached = heads.get((ack.device.hex(), ack.chain.hex()), 0)
-            if reached < ack.number:
-                about = by_id.get(ack.device.hex(), holder)
-                about.note("head-missing", "error", missing_text(ack, reached))
+            if ack.device in by_device:
+                known.setdefault(ack.device, {})[ack] = None
+            else:
+                holder.note("head-missing", "error", missing_text(ack, 0))
+    return [by_device[kid]._replace(known=tuple(acks)) for kid, acks in known.items()]
+
+
+def _merge(found: DeviceAudit, devices: list[DeviceAudit]) -> None:
+    device = next(one for one in devices if one.device == found.device)
+    for code, one in found.findings.items():
+        for _ in range(one["count"]):
+            device.note(code, one["severity"], one["text"])

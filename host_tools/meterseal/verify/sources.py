@@ -4,6 +4,7 @@ A damaged batch does not hide the ones behind it: what does not look like a batc
 piece, up to where the next batch begins.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
@@ -14,6 +15,7 @@ from meterseal.wire.envelope import CONTENT_BATCH, MAX_BATCH_LEN, batch_end, ope
 SUFFIXES: Final = (".cborseq", ".cbor", ".cose")
 """Files that are taken from a directory; a file that is named itself may have any name."""
 
+_PARTS: Final = re.compile(r"(\D*)(\d*)")
 _CHUNK_LEN: Final = 1 << 20
 _NEEDED_LEN: Final = MAX_BATCH_LEN + 1
 _OPENING: Final = opening(CONTENT_BATCH)
@@ -29,16 +31,25 @@ class Piece(NamedTuple):
 def files(paths: Iterable[Path]) -> Iterator[Path]:
     """The files to read, in order; those of a directory by name, with its subdirectories.
 
+    Numbers in names count as numbers: part2 comes before part10.
+
     Raises EnvironmentProblem `input-unreadable` for a path that is not there.
     """
     for path in paths:
         if path.is_dir():
-            found = sorted(one for one in path.rglob("*") if one.suffix in SUFFIXES)
+            found = sorted(
+                (one for one in path.rglob("*") if one.suffix in SUFFIXES), key=_by_name
+            )
             yield from (one for one in found if one.is_file())
         elif path.exists():
             yield path
         else:
             raise _unreadable(path, "there is no such file or directory")
+
+
+def _by_name(path: Path) -> list[tuple[str, int]]:
+    """Sorts by text and by the numbers in it."""
+    return [(text, int(digits or 0)) for text, digits in _PARTS.findall(str(path))]
 
 
 def pieces_of_file(path: Path, offset: int = 0) -> Iterator[Piece]:

@@ -110,6 +110,22 @@ def batch_end(data: bytes, at: int) -> int | None:
     return None if span is None else span[1] + _SIGNATURE_ITEM_LEN
 
 
+def batch_place(raw: bytes) -> tuple[bytes, int] | None:
+    """Chain and number that a batch names, by its layout; nothing else of it is looked at."""
+    span = payload_span(raw, 0)
+    if span is None:
+        return None
+    start = span[0] + (2 if raw[span[0] : span[0] + 1] == b"\xb8" else 1)
+    head, at = raw[start : start + 21], start + 21
+    if head[:4] != b"\x00\x01\x01\x50" or head[20:] != b"\x02":
+        return None
+    length = raw[at] - 24
+    if length < 0:
+        return head[4:20], raw[at]
+    number = int.from_bytes(raw[at + 1 : at + 1 + (1 << length)], "big") if length < 4 else None
+    return None if number is None else (head[4:20], number)
+
+
 def _check_range(signature: bytes) -> None:
     r, s = signature[:32], signature[32:]
     if not (_ZERO < r < _ORDER_BYTES and _ZERO < s < _ORDER_BYTES):
