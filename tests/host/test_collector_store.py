@@ -7,39 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from meterseal.collector.database import Database
 from meterseal.collector.errors import CollectorError
-from meterseal.collector.ingest import MAX_STORED, sort_in, split_sequence
+from meterseal.collector.ingest import MAX_STORED
 from meterseal.collector.records import Upload
 from meterseal.collector.store import Store
 from meterseal.errors import EnvironmentProblem
-from meterseal.trust import parse_trust
-from meterseal.verify import Opener
-from support.fast_station import FastStation, trust_of
+from support.collector_bench import Bench
+from support.fast_station import FastStation
 from support.postgres import new_database, running_postgres
-
-
-class Bench:
-    """A store with some stations that it knows."""
-
-    def __init__(self, url, stations):
-        self.database = Database(url)
-        self.database.migrate()
-        self.store = Store(self.database)
-        self.opener = Opener(parse_trust(trust_of(stations))).open_all
-
-    def upload(self, *batches):
-        """Upload of a body with these batches, judged."""
-        upload = Upload([], [])
-        pieces = list(split_sequence(b"".join(batches)))
-        sort_in(zip(pieces, self.opener(pieces), strict=True), upload)
-        return upload
-
-    def send(self, *batches):
-        """Heads after a body with these batches."""
-        return self.store.keep([self.upload(*batches)])[0]
-
-    def rows(self, sql):
-        with self.database.read() as connection:
-            return [tuple(row) for row in connection.exec_driver_sql(sql)]
 
 
 @pytest.fixture
@@ -301,13 +275,65 @@ def test_a_failed_transaction_leaves_nothing(bench, station):
     assert place(bench.store.keep([upload])[0]) == (2, None)
 
 
-def test_every_schema_becomes_the_present_one(database_url):
-    for revision in ("0001", "head", "head"):
-        database = Database(database_url)
-        database.migrate(revision)
-        with database.read() as connection:
-            assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-        database.engine.dispose()
+def filled(database_url, revision, station):
+    """A database of an earlier release with something in every table of the first one."""
+    database = Database(database_url)
+    database.migrate(revision)
+    hashes, batches = [], []
+    for _ in range(3):
+        batches.append(station.seal())
+        hashes.append(station.head)
+    garbage = b"garbage"
+    altered = batches[0][:-1] + bytes([batches[0][-1] ^ 1])
+    stranger = FastStation().seal()
+    rows = {
+        "chains": [(1, station.kid, station.chain, 3, hashes[2], 3, 0, 0)],
+        "batches": [
+            (n + 1, 1, n + 1, hashes[n], hashes[n - 1] if n else None, 1, batches[n], 7)
+            for n in range(3)
+        ],
+        "lost_ranges": [(1, 1, 9, 10, bytes(32))],
+        "equivocations": [(1, 1, 3, hashes[2], 7)],
+        "quarantine": [
+            (1, bytes(32), "cose-tag", garbage, 7),
+            (2, b"1" * 32, "signature-invalid", altered, 7),
+            (3, b"2" * 32, "key-unknown", stranger, 7),
+            (4, b"3" * 32, "field-range", batches[2], 7),
+        ],
+    }
+    mark = "?" if database.is_sqlite else "%s"
+    with database.write() as connection:
+        for table, values in rows.items():
+            for row in values:
+                marks = ", ".join([mark] * len(row))
+                connection.exec_driver_sql(f"INSERT INTO {table} VALUES ({marks})", row)
+    database.engine.dispose()
+    return batches, [garbage, altered, stranger, batches[2]]
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
+def test_every_schema_becomes_the_present_one(database_url, station, revision):
+    batches, quarantined = filled(database_url, revision, station)
+    bench = Bench(database_url, [station])
+    assert list(bench.store.raw_batches()) == batches
+    [head] = bench.store.heads(station.kid)
+    assert (head.number, head.hash) == (3, station.head)
+    rows = bench.rows("SELECT raw, device, standing, length FROM quarantine ORDER BY id")
+    kid = station.kid
+    devices = [b"", kid, quarantined[2][12:20], kid]
+    assert [row[0] for row in rows] == quarantined
+    assert [row[1] for row in rows] == devices and [row[2] for row in rows] == [0, 1, 0, 2]
+    used = dict(bench.rows("SELECT scope, bytes FROM quarantine_use"))
+    assert used[b"total"] == sum(len(raw) + 256 for raw in quarantined)
+    assert used[kid] == sum(len(raw) + 256 for raw in (quarantined[1], quarantined[3]))
+    with bench.database.write() as connection:  # as a server numbers rows that it made itself
+        if not bench.database.is_sqlite:
+            for table in ("batches", "chains", "quarantine"):
+                connection.exec_driver_sql(f"SELECT setval('{table}_id_seq', 9)")
+    assert place(bench.send(station.seal(), b"more")) == (4, None)
+    assert len(bench.rows("SELECT id FROM quarantine")) == 5
+    bench.database.migrate()
+    bench.database.engine.dispose()
 
 
 @pytest.mark.parametrize("url", ["nonsense", "sqlite:////does/not/exist/c.sqlite", "no://x"])

@@ -1,7 +1,6 @@
 """HTTP interface of the collector (WIRE_FORMAT section 10)."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final
 
@@ -9,6 +8,7 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from meterseal import __version__
+from meterseal.collector.background import Background
 from meterseal.collector.body import MAX_BODY_BYTES, SEQUENCE, read_body
 from meterseal.collector.errors import CollectorError
 from meterseal.collector.ingest import now_unix_ms
@@ -37,23 +37,22 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": "Refused", "content": content} for status in statuses}
 
 
-def create_app(intake: Intake, *background: Callable[[], Coroutine[Any, Any, None]]) -> FastAPI:
+def create_app(intake: Intake, background: Background | None = None) -> FastAPI:
     """The collector's interface; `background` runs as long as it serves."""
+    beside = background or Background()
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(one()) for one in background]
+        beside.start()
         yield
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await beside.stop()
         intake.close()
 
     app = FastAPI(title="Meterseal collector", version=__version__, lifespan=lifespan)
     app.add_exception_handler(CollectorError, _refuse)
     _add_device_routes(app, intake)
     _add_reader_routes(app, intake)
-    _add_state_routes(app, intake)
+    _add_state_routes(app, intake, beside)
     return app
 
 
@@ -87,17 +86,19 @@ def _add_reader_routes(app: FastAPI, intake: Intake) -> None:
         return StreamingResponse(intake.store.raw_batches(wanted), media_type=SEQUENCE)
 
 
-def _add_state_routes(app: FastAPI, intake: Intake) -> None:
+def _add_state_routes(app: FastAPI, intake: Intake, background: Background) -> None:
     @app.get("/healthz")
     async def get_health() -> dict[str, str]:
         """Alive."""
         return {"status": "ok"}
 
     @app.get("/readyz", responses=refusals(503))
-    def get_ready() -> dict[str, str]:
-        """Ready to take batches: the database answers and can be written."""
+    def get_ready() -> dict[str, Any]:
+        """Ready to take batches: the database answers and can be written. `tasks`: how what runs
+        beside fares (broker, trust file); a broker that is away does not keep HTTPS from working.
+        """
         intake.store.check()
-        return {"status": "ready"}
+        return {"status": "ready", "tasks": background.states}
 
 
 def _refuse(_request: Request, error: Exception) -> Response:

@@ -4,10 +4,19 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from meterseal.collector.records import Head, Kept, LostRange, Refused, Upload
+from meterseal.collector.records import (
+    CLAIMED,
+    SIGNED,
+    UNKNOWN,
+    Head,
+    Kept,
+    LostRange,
+    Refused,
+    Upload,
+)
 from meterseal.errors import VerificationError
 from meterseal.models import SealedBatch
-from meterseal.wire.envelope import batch_end
+from meterseal.wire.envelope import batch_end, claimed_kid
 
 MAX_STORED: Final = (1 << 63) - 1
 """Databases count to here; what is beyond is refused (`field-range`)."""
@@ -32,11 +41,22 @@ def sort_in(
     """Put batches where they belong: none stands in the way of those behind it."""
     for raw, found in opened:
         if isinstance(found, SealedBatch) and found.contents.number > MAX_STORED:
-            upload.refused.append(Refused("field-range", raw))
+            upload.refused.append(_refused("field-range", raw))
         elif isinstance(found, SealedBatch):
             upload.kept.append(_kept(found))
         else:
-            upload.refused.append(Refused(found.code, raw))
+            upload.refused.append(_refused(found.code, raw))
+
+
+def _refused(code: str, raw: bytes) -> Refused:
+    """The stages of WIRE_FORMAT section 11 come in order: what is refused later was signed."""
+    if code == "signature-invalid":
+        standing = CLAIMED
+    elif code == "key-unknown" or code.startswith(("batch-", "cose-", "signature-")):
+        standing = UNKNOWN
+    else:
+        standing = SIGNED
+    return Refused(code, raw, claimed_kid(raw), standing)
 
 
 def _kept(batch: SealedBatch) -> Kept:

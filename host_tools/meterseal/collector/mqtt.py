@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiomqtt
 
+from meterseal.collector.background import Say
 from meterseal.collector.body import MAX_BODY_BYTES
 from meterseal.collector.errors import CollectorError
 from meterseal.collector.intake import Intake, as_json
@@ -70,7 +71,7 @@ def _url_problem(text: str) -> EnvironmentProblem:
     return EnvironmentProblem("mqtt-url", text, "mqtt:// is for a broker on this machine alone.")
 
 
-async def follow(broker: Broker, intake: Intake, data: Path) -> None:
+async def follow(broker: Broker, intake: Intake, data: Path, say: Say) -> None:
     """For ever; a broker that is away is tried again. `data`: holds the lock of the followers."""
     with open(data / "mqtt.lock", "wb") as lock:
         while fcntl and not _taken(lock.fileno()):

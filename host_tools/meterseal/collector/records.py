@@ -23,11 +23,21 @@ class Kept(NamedTuple):
     raw: bytes
 
 
+UNKNOWN, CLAIMED, SIGNED = range(3)
+"""What speaks for bytes that did not verify: nothing; they name a known device but it did not sign
+them; it did, and something else is wrong with them."""
+
+
 class Refused(NamedTuple):
-    """Bytes that did not verify, and the stable code of the reason."""
+    """Bytes that did not verify, and the stable code of the reason.
+
+    `device`: the kid that they name, empty if none; `standing`: one of the above.
+    """
 
     code: str
     raw: bytes
+    device: bytes = b""
+    standing: int = UNKNOWN
 
 
 class Upload(NamedTuple):

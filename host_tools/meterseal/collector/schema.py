@@ -6,9 +6,10 @@ state of each chain: the linked batch with the highest number (0: none), the hig
 whether batches wait for others before them, whether two contents for one number were seen. All of
 it can be computed anew from `batches`. `equivocations` names every second content for a number;
 the bytes of both are in `batches`. `quarantine` holds bytes that did not verify: they claim no
-number. On PostgreSQL no key constraint ties `batches` to `chains`: the check of each row would
-cost more than the row, and the one writer has the chain at hand. `registry_entries` is the
-registry's own (registry/table.py).
+number; `device` is the kid that they name (empty: none), `standing` what speaks for them
+(records.py). `quarantine_use` counts the bytes of each device and of all. On PostgreSQL no key
+constraint ties `batches` to `chains`: the check of each row would cost more than the row, and the
+one writer has the chain at hand. `registry_entries` is the registry's own (registry/table.py).
 """
 
 from sqlalchemy import (
@@ -98,4 +99,16 @@ QUARANTINE = Table(
     Column("code", String(40), nullable=False),
     Column("raw", LargeBinary, nullable=False),
     Column("received_unix_ms", BigInteger, nullable=False),
+    Column("device", LargeBinary(8), nullable=False),
+    Column("length", Integer, nullable=False),
+    Column("standing", Integer, nullable=False),
+    Index("quarantine_device", "device", "id"),
+    Index("quarantine_standing", "standing", "id"),
+)
+
+QUARANTINE_USE = Table(
+    "quarantine_use",
+    METADATA,
+    Column("scope", LargeBinary(8), primary_key=True),
+    Column("bytes", BigInteger, nullable=False),
 )

@@ -3,27 +3,29 @@
 import gc
 import signal
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from meterseal.collector.app import create_app
+from meterseal.collector.background import Background, Job
 from meterseal.collector.database import Database
 from meterseal.collector.direct import DirectUploads
 from meterseal.collector.intake import Intake
+from meterseal.collector.live_trust import LiveTrust
 from meterseal.collector.pages import Pages, add_pages
 from meterseal.collector.receipt import load_or_create
+from meterseal.collector.rejudging import release
 from meterseal.collector.sessions import Sessions, add_routes
 from meterseal.collector.store import Store
 from meterseal.collector.updates import Rollouts, add_update_routes
 from meterseal.collector.uploads import UploadsFirst
 from meterseal.errors import EnvironmentProblem
-from meterseal.trust import load_trust
-from meterseal.verify import Opener
 
 MAX_CONNECTIONS: Final = 4000
 """Of one worker; beyond it the answer is 503. Bounds the memory that clients can take."""
@@ -88,9 +90,9 @@ def prepare(settings: Settings) -> None:
 def build(settings: Settings) -> ASGIApp:
     """The interface of one worker."""
     store = Store(Database(settings.database_url))
-    trust = load_trust(settings.trust)
-    intake = Intake(store, Opener(trust).open_all, load_or_create(settings.data / "receipt.key"))
-    app = create_app(intake, *_background(settings, intake))
+    trust = LiveTrust(settings.trust)
+    intake = Intake(store, trust.open_all, load_or_create(settings.data / "receipt.key"))
+    app = create_app(intake, Background(*_jobs(settings, intake, trust)))
     add_routes(app, Sessions(store, trust))
     add_pages(app, Pages(Database(settings.database_url), settings.database_url, trust))
     rollouts = Rollouts(settings.data / "updates", Database(settings.database_url), trust)
@@ -98,15 +100,16 @@ def build(settings: Settings) -> ASGIApp:
     return UploadsFirst(app, intake)
 
 
-def _background(
-    settings: Settings, intake: Intake
-) -> list[Callable[[], Coroutine[Any, Any, None]]]:
-    if not settings.mqtt:
-        return []
-    from meterseal.collector.mqtt import broker_of, follow
+def _jobs(settings: Settings, intake: Intake, trust: LiveTrust) -> list[Job]:
+    """What this worker does beside answering."""
+    known = partial(release, intake.store, trust.open_all)
+    jobs = [Job("trust", partial(trust.follow, known))]
+    if settings.mqtt:
+        from meterseal.collector.mqtt import broker_of, follow
 
-    broker = broker_of(settings.mqtt, settings.mqtt_ca)
-    return [lambda: follow(broker, intake, settings.data)]
+        broker = broker_of(settings.mqtt, settings.mqtt_ca)
+        jobs.append(Job("mqtt", partial(follow, broker, intake, settings.data)))
+    return jobs
 
 
 def serve_on(settings: Settings, listener: socket.socket, on_ready: Callable[[], None]) -> None:

@@ -4,27 +4,26 @@ One call of `keep` is one transaction for any number of uploads; when it returns
 is on disk.
 """
 
-import hashlib
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
 from sqlalchemy import Connection, select, tuple_
 
 from meterseal.collector.database import Database
+from meterseal.collector.ingest import now_unix_ms
 from meterseal.collector.linking import Linker
+from meterseal.collector.quarantine import Quarantine, Quotas
 from meterseal.collector.records import (
     BATCH_COLUMNS,
     CHAIN_COLUMNS,
     Chain,
     Head,
     Kept,
-    Refused,
     Upload,
 )
 from meterseal.collector.rows import Row, rows_in, write_rows
-from meterseal.collector.schema import BATCHES, CHAINS, QUARANTINE
+from meterseal.collector.schema import BATCHES, CHAINS, QUARANTINE, QUARANTINE_USE
 
 PAGE: Final = 500
 _NOTHING: Final = "ON CONFLICT DO NOTHING"
@@ -32,14 +31,16 @@ _UPDATED: Final = "ON CONFLICT (id) DO UPDATE SET " + ", ".join(
     f"{name} = excluded.{name}" for name in CHAIN_COLUMNS[3:]
 )
 _COLUMNS: Final = [CHAINS.c[name] for name in CHAIN_COLUMNS]
+_OF_KEYS: Final = ("key-unknown", "key-revoked")
 ChainKey = tuple[bytes, bytes]
 
 
 class Store:
     """Batches in a database that is up to date (`Database.migrate`)."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, quotas: Quotas | None = None) -> None:
         self._database = database
+        self._quotas = quotas or Quotas()
 
     def keep(self, uploads: Sequence[Upload]) -> list[list[Head]]:
         """Store all uploads in one durable transaction; for each, the heads of its chains.
@@ -47,17 +48,41 @@ class Store:
         Sending twice is harmless. A number that is there already with another hash is stored
         beside it, as evidence.
         """
-        now = time.time_ns() // 1_000_000
         kept = [batch for upload in uploads for batch in upload.kept]
         refused = [item for upload in uploads for item in upload.refused]
         with self._database.write() as connection:
-            chains = _chains(connection, list({batch[:2] for batch in kept}))
-            _keep_batches(connection, chains, kept, now)
-            _quarantine(connection, refused, now)
-            write_rows(
-                connection, CHAINS, CHAIN_COLUMNS, [c.row() for c in chains.values()], _UPDATED
-            )
+            chains = _keep(connection, kept)
+            if refused:
+                quarantine = Quarantine(connection, self._quotas)
+                quarantine.keep(refused, now_unix_ms())
+                quarantine.close()
             return [_heads(connection, chains, upload.kept) for upload in uploads]
+
+    def release(self, kept: list[Kept], ids: Sequence[int]) -> None:
+        """Let batches out of the quarantine, where they are the rows `ids`, into their chains."""
+        with self._database.write() as connection:
+            _keep(connection, kept)
+            quarantine = Quarantine(connection, self._quotas)
+            quarantine.remove(ids)
+            quarantine.close()
+
+    def quarantined(self, devices: Collection[bytes]) -> list[bytes]:
+        """Those of some devices of which something is in quarantine."""
+        with self._database.read() as connection:
+            scopes = connection.execute(select(QUARANTINE_USE.c.scope)).scalars().all()
+        return [scope for scope in scopes if scope in devices]
+
+    def quarantined_of(self, device: bytes, after: int, count: int) -> list[tuple[int, bytes]]:
+        """Id and bytes of what waits for a key to be known or valid; ids above `after`."""
+        query = (
+            select(QUARANTINE.c.id, QUARANTINE.c.raw)
+            .where(QUARANTINE.c.device == device, QUARANTINE.c.id > after)
+            .where(QUARANTINE.c.code.in_(_OF_KEYS))
+            .order_by(QUARANTINE.c.id)
+            .limit(count)
+        )
+        with self._database.read() as connection:
+            return [(row.id, row.raw) for row in connection.execute(query)]
 
     def check(self) -> None:
         """Raises CollectorError `collector-store` unless the database can be written."""
@@ -86,6 +111,15 @@ class Store:
             if len(rows) < PAGE:
                 return
             last = rows[-1][:3]
+
+
+def _keep(connection: Connection, kept: list[Kept]) -> dict[ChainKey, Chain]:
+    """Store batches; the chains as they are afterwards."""
+    chains = _chains(connection, list({batch[:2] for batch in kept}))
+    _keep_batches(connection, chains, kept, now_unix_ms())
+    rows = [chain.row() for chain in chains.values()]
+    write_rows(connection, CHAINS, CHAIN_COLUMNS, rows, _UPDATED)
+    return chains
 
 
 def _chains(connection: Connection, keys: list[ChainKey]) -> dict[ChainKey, Chain]:
@@ -127,15 +161,6 @@ def _keep_batches(
     write_rows(connection, BATCHES, BATCH_COLUMNS, rows, "")
     for key, batches in others.items():
         Linker(connection, chains[key], now).arrive(batches)
-
-
-def _quarantine(connection: Connection, refused: list[Refused], now: int) -> None:
-    rows = {}
-    for item in refused:
-        digest = hashlib.sha256(item.raw).digest()
-        rows[digest] = (digest, item.code, item.raw, now)
-    names = ("sha256", "code", "raw", "received_unix_ms")
-    write_rows(connection, QUARANTINE, names, list(rows.values()), _NOTHING)
 
 
 def _heads(connection: Connection, chains: dict[ChainKey, Chain], kept: list[Kept]) -> list[Head]:

@@ -126,6 +126,12 @@ def batch_place(raw: bytes) -> tuple[bytes, int] | None:
     return None if number is None else (head[4:20], number)
 
 
+def claimed_kid(data: bytes) -> bytes:
+    """The 8 bytes that a batch names as its device; empty if it does not begin as a batch."""
+    begins = data.startswith(_OPENINGS[CONTENT_BATCH]) and len(data) >= _UNPROTECTED_AT
+    return data[_KID_AT:_UNPROTECTED_AT] if begins else b""
+
+
 def _check_range(signature: bytes) -> None:
     r, s = signature[:32], signature[32:]
     if not (_ZERO < r < _ORDER_BYTES and _ZERO < s < _ORDER_BYTES):
