@@ -23,3 +23,13 @@ def not_stored() -> CollectorError:
         "expected to write to the database, found that it failed",
         "The operator looks at the collector's log, disk space and database; send again later.",
     )
+
+
+def not_judged() -> CollectorError:
+    """An upload met a defect of the collector's own; the others are not concerned."""
+    return CollectorError(
+        503,
+        "collector-judging",
+        "expected to judge the batches, found that the collector failed at it",
+        "The operator reports what the collector's log says; send again later.",
+    )

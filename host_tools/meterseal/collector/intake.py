@@ -9,7 +9,7 @@ from typing import Any
 from meterseal.collector.errors import CollectorError
 from meterseal.collector.group_commit import GroupCommit, Stored
 from meterseal.collector.ingest import answer
-from meterseal.collector.judging import Judging, OpenAll
+from meterseal.collector.judging import Judged, Judging, OpenAll
 from meterseal.collector.receipt import ReceiptSigner
 from meterseal.collector.records import Head, Upload
 from meterseal.collector.store import Store
@@ -49,7 +49,13 @@ class Intake:
             else:
                 done(self.answer(result, upload))
 
-        self._judging.submit(body, lambda upload: commit.submit(upload, stored))
+        def judged(found: Judged) -> None:
+            if isinstance(found, CollectorError):
+                done(found)
+            else:
+                commit.submit(found, stored)
+
+        self._judging.submit(body, judged)
 
     def answer(self, heads: list[Head], upload: Upload | None = None) -> dict[str, Any]:
         """Answer with a receipt over what it acknowledges."""
