@@ -47,13 +47,13 @@ def test_a_bug_in_one_upload_is_answered_and_the_others_go_on(world):
             raise RuntimeError("a bug in the judge")
         return open_all(pieces)
 
-    found = judge(faulty, [*batches, b"".join(batches[:30]), b"".join(batches[15:])])
+    found = judge(faulty, [*batches, b"".join(batches[:20]), b"".join(batches[15:])])
     for index, result in enumerate(found):
         if index in (20, 41):
             assert isinstance(result, CollectorError)
             assert (result.status, result.code) == (503, "collector-judging")
         else:
-            assert result.refused == [] and len(result.kept) == (30 if index == 40 else 1)
+            assert result.refused == [] and len(result.kept) == (20 if index == 40 else 1)
 
 
 def test_a_judge_that_fails_once_loses_nothing(world):
