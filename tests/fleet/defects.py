@@ -225,6 +225,7 @@ def book(fleet, activity, line, opening, closing):
                 "closing_milliwh": closing,
             }
         ],
+        "allocated_t": {},
         "setups": {},
     }
     document = {"format": "meterseal-report-book", "version": 1, "entries": [entry]}

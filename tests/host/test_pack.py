@@ -167,3 +167,63 @@ def test_an_extra_member_in_right_form_is_refused(
     pack, fleet = made
     data = rebuilt(pack, {}, {"notes.txt": b"hidden"})
     assert refused(tmp_path / "e.zip", data, fleet) == "pack-members"
+
+
+HOSTILE = {
+    "a list": b"[]\n",
+    "a number": b"3\n",
+    "no JSON": b"{",
+    "members as text": {"members": ["a"]},
+    "members as number": {"members": 7},
+    "anchors as number": {"anchors": 5},
+    "supersedes as list": {"supersedes": ["x"]},
+    "no batches": {"batches": None},
+    "no fetch": {"fetch": None},
+    "no demo": {"demo": None},
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_manifests_are_refused(
+    name: str, made: tuple[Path, Fleet], tmp_path: Path
+) -> None:
+    pack, fleet = made
+    change = HOSTILE[name]
+    whole = Pack(pack)
+    manifest = change if isinstance(change, bytes) else pretty(whole.manifest | change)
+    target = tmp_path / "x.zip"
+    with zipfile.ZipFile(target, "w") as file:
+        file.writestr("manifest.json", manifest)
+        for member in whole.names():
+            file.writestr(member, whole.read(member))
+    assert refused(target, target.read_bytes(), fleet).startswith("pack-")
+
+
+HOSTILE_MEMBERS = {
+    "book.json": (
+        b'{"format": "meterseal-report-book", "version": 1, "entries": [5]}',
+        "book-json",
+    ),
+    "trust.json": (b"[]", "trust"),
+    "activity.toml": (b"\xff", ""),
+    "inputs/samples.csv": (b"\xff", "input-csv"),
+    "report.json": (b"\xff", "report-differs"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_MEMBERS)
+def test_hostile_members_are_refused(name: str, made: tuple[Path, Fleet], tmp_path: Path) -> None:
+    pack, fleet = made
+    data, code = HOSTILE_MEMBERS[name]
+    assert refused(tmp_path / "x.zip", rebuilt(pack, {name: data}), fleet).startswith(code)
+
+
+def test_nothing_unfolds(made: tuple[Path, Fleet], tmp_path: Path) -> None:
+    """A compressed member is refused before anything of it is read."""
+    target = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("manifest.json", pretty(Pack(made[0]).manifest))
+        file.writestr("batches/x", bytes(10_000_000))
+    with pytest.raises(VerificationError) as refusal:
+        Pack(target)
+    assert refusal.value.code == "pack-form" and "stored" in str(refusal.value)

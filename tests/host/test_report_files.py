@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 import subprocess
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -60,21 +61,46 @@ def test_order_of_the_archive_does_not_matter(
     assert pretty(build_document(run(request_of(tmp_path, fleet[1])))) == pretty(document)
 
 
+@pytest.fixture(scope="module")
+def two_years(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A report over the turn of a year, with another grid factor in the second."""
+    folder = tmp_path_factory.mktemp("years")
+    plan = Plan("years", stations=3, first=date(2026, 12, 1), last=date(2027, 1, 31))
+    made, _ = build(plan, folder)
+    path = folder / "activity.toml"
+    head, *parts = path.read_text().split("[[parameter]]")
+    grid = next(one for one in parts if 'for = "grid"' in one)
+    old = grid.replace("valid_to = 2035-12-31", "valid_to = 2026-12-31")
+    new = grid.replace("valid_from = 2025-01-01", "valid_from = 2027-01-01")
+    parts[parts.index(grid)] = "[[parameter]]".join([old, new.replace('"0.60"', '"0.30"')])
+    path.write_text("[[parameter]]".join([head, *parts]))
+    return build_document(run(request_of(folder, made)))
+
+
 @pytest.mark.skipif(shutil.which("soffice") is None, reason="LibreOffice is not installed")
+@pytest.mark.parametrize("name", ["document", "two_years"])
 def test_libreoffice_recalculates_the_same_tonnes(
-    document: dict[str, Any], tmp_path: Path
+    name: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
+    document = request.getfixturevalue(name)
     write_report(tmp_path, document, ("xlsx",))
     every = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false,false,false,-1"
     command = ["soffice", f"-env:UserInstallation=file://{tmp_path}/profile", "--headless"]
     command += ["--convert-to", every, "--outdir", str(tmp_path), str(tmp_path / "report.xlsx")]
     subprocess.run(command, check=True, capture_output=True)
     with (tmp_path / "report-Tonnes.csv").open() as file:
-        (row,) = csv.DictReader(file)
-    (vintage,) = document["vintages"]
-    assert int(row["whole t now"]) == vintage["issued_t"] > 0
-    for name, key in (("BE t", "baseline_t"), ("PE t", "project_t"), ("ER t", "reductions_t")):
-        assert abs(float(row[name]) - float(vintage[key])) < 1e-5, name
+        rows = list(csv.DictReader(file))
+    assert sum(one["issued_t"] for one in document["vintages"]) > 0
+    for row, vintage in zip(rows, document["vintages"], strict=True):
+        assert int(row["whole t now"]) == vintage["issued_t"]
+        for head, key in (("BE t", "baseline_t"), ("PE t", "project_t"), ("ER t", "reductions_t")):
+            assert abs(float(row[head]) - float(vintage[key])) < 1e-5, head
+
+
+def test_a_silent_meter_has_a_report_too(document: dict[str, Any], tmp_path: Path) -> None:
+    silent = {**document["meters"][0], "opening_milliwh": -1, "closing_milliwh": -1}
+    files = write_report(tmp_path, {**document, "meters": [silent]}, ("pdf", "html", "csv"))
+    assert all(one.stat().st_size for one in files)
 
 
 def arguments(folder: Path, fleet: Fleet, *more: str) -> list[str]:

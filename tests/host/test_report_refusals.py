@@ -1,5 +1,6 @@
 """What a report refuses, each with its code; and the rules that only withhold."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -37,6 +38,9 @@ TWICE = b"EM000001,moto,72V40Ah,2026-01-01,2026-02-01\n"
 FILES = {
     "DC samples": ("samples.csv", AC, DC, "consumption-boundary"),
     "SEC of zero": ("samples.csv", None, NO_ENERGY, "consumption-zero"),
+    "not UTF-8": ("samples.csv", None, b"\xff", "input-csv"),
+    "open quote": ("vehicles.csv", None, b'"\n', "input-csv"),
+    "a formula as class": ("vehicles.csv", b",moto,", b",=1+1,", "vehicle-class"),
     "no SEC": ("samples.csv", b"moto,", b"car,", "parameter-missing"),
     "vehicle twice": ("vehicles.csv", None, TWICE, "vehicle-twice"),
 }
@@ -166,7 +170,14 @@ def test_an_interval_across_new_year_belongs_to_the_later_vintage(tmp_path: Path
 
 def test_an_edited_book_is_refused(tmp_path: Path) -> None:
     fleet, _ = build(PLAN, tmp_path)
-    entry = '{"n": 2, "previous": "' + hash_of({}) + '"}'
-    text = '{"format": "meterseal-report-book", "version": 1, "entries": [' + entry + "]}"
-    (tmp_path / "book.json").write_text(text)
+    names = ("id", "activity", "supersedes", "report_sha256")
+    days = {"first_day": "2025-01-01", "last_day": "2025-01-31"}
+    empty: dict[str, dict[str, int]] = {"issued_t": {}, "allocated_t": {}, "exact_t": {}}
+    entry = dict.fromkeys(names, "") | days | empty | {"claims": [], "setups": {}}
+    entry |= {"n": 2, "previous": hash_of({})}
+    book = {"format": "meterseal-report-book", "version": 1, "entries": [entry]}
+    (tmp_path / "book.json").write_text(json.dumps(book))
     assert code_of(tmp_path, fleet) == "book-chain"
+    for wrong in (5, {}, entry | {"issued_t": {"2025": -1}}, entry | {"supersedes": ["x"]}):
+        (tmp_path / "book.json").write_text(json.dumps(book | {"entries": [wrong]}))
+        assert code_of(tmp_path, fleet) == "book-json", wrong

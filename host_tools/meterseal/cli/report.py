@@ -82,7 +82,10 @@ def report(
         demo=demo,
     )
     output = Output(out, pack, fetch, book, tuple(formats.split(",")))
-    show(make_report(request, output, on_dask(dask) if dask else on_cores(cores)), as_json)
+    document = make_report(request, output, on_dask(dask) if dask else on_cores(cores))
+    show(document, as_json)
+    if final and document["report"]["status"] != "FINAL":
+        raise typer.Exit(1)
 
 
 def _each(values: list[_T] | None) -> list[_T]:

@@ -1,5 +1,6 @@
 """What `meterseal report` does: read inputs, compute, write files, pack and lock."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,8 @@ def request_from(
 def make_report(request: Request, target: Output, spread: Spread) -> dict[str, Any]:
     """Compute, write, pack, and lock if the report is final. The document.
 
-    Raises MethodologyError `report-formats`, `book-missing`, and those of `run` and `lock`.
+    Raises MethodologyError `report-formats`, `book-missing`, `demo-final`, and those of `run` and
+    `lock`.
     """
     unknown = set(target.formats) - set(FORMATS)
     if unknown - {""}:
@@ -67,6 +69,9 @@ def make_report(request: Request, target: Output, spread: Spread) -> dict[str, A
     if request.final and target.book is None:
         text = "expected a book to lock the final report in, found none"
         raise MethodologyError("book-missing", text, "Give --book.")
+    if request.final and request.demo:
+        text = "expected real stations in a report that is locked, found --demo"
+        raise MethodologyError("demo-final", text, "Leave out --final: a demonstration stays one.")
     outcome = run(request, spread)
     document = build(outcome)
     data = pretty(document)
@@ -75,7 +80,7 @@ def make_report(request: Request, target: Output, spread: Spread) -> dict[str, A
         write_evidence(target.pack, outcome, data, target.fetch)
     if document["report"]["status"] == FINAL and target.book is not None:
         newest = load_book(target.book)
-        target.book.write_bytes(lock(outcome, document["report"]["id"], data, newest))
+        _replace(target.book, lock(outcome, document["report"]["id"], data, newest))
     return document
 
 
@@ -98,6 +103,16 @@ def show(document: dict[str, Any], as_json: bool) -> None:
     ]
     output.table(("figure", "value"), rows, (1,))
     output.result(f"Merkle root {document['evidence']['merkle_root']}")
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """The old file stays until the new one is complete on disk."""
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
 
 
 def _read(path: Path) -> bytes:

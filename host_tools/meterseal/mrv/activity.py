@@ -16,7 +16,7 @@ from meterseal.mrv.cuts import parse_offset
 from meterseal.mrv.exact import sha256_hex
 from meterseal.mrv.methodology import Methodology, load, parse
 from meterseal.mrv.parameters import ParameterSet, parse_parameter
-from meterseal.mrv.table import Table, toml_table
+from meterseal.mrv.table import Table, day, toml_table
 
 ALLOCATION_RULES: Final = ("pro_rata", "capped", "capped_flows_on", "waterfall")
 METER_BOUNDARIES: Final = ("ac_charger_input", "dc_battery_terminals")
@@ -35,6 +35,17 @@ class Target:
     tonnes: int
     from_year: int
     until_year: int
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A finding that a person looked into: the report may become final with it, and says so."""
+
+    code: str
+    subject: str
+    by: str
+    on: date
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +81,7 @@ class Activity:
     holders: tuple[Holder, ...]
     parties: dict[str, str]
     targets: tuple[Target, ...]
+    accepted: tuple[Accepted, ...]
     inputs: Inputs
     data: bytes
 
@@ -121,6 +133,7 @@ def parse_activity(data: bytes, read: Reader, where: str = "activity.toml") -> A
         holders=holders,
         parties=parties,
         targets=tuple(_target(one, holders) for one in table.tables("target", optional=True)),
+        accepted=tuple(_accepted(one) for one in table.tables("accepted", optional=True)),
         inputs=_inputs(table.table("inputs"), read),
         data=data,
     )
@@ -175,6 +188,15 @@ def _target(table: Table, holders: tuple[Holder, ...]) -> Target:
     )
     table.done()
     return target
+
+
+def _accepted(table: Table) -> Accepted:
+    on = day(table.raw("on"), table.where)
+    accepted = Accepted(
+        table.text("code"), table.text("subject"), table.text("by"), on, table.text("reason")
+    )
+    table.done()
+    return accepted
 
 
 def _inputs(table: Table, read: Reader) -> Inputs:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
+from math import floor
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,9 +26,16 @@ class State:
 
     head: str = ""
     closings: dict[str, int] = field(default_factory=dict)
+    """Of the reports before this one."""
+    claimed_later: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    """Opening and closing by meter in reports of later days: a replaced one does not reach in."""
     setups: dict[str, str] = field(default_factory=dict)
     exact_t: dict[int, Fraction] = field(default_factory=dict)
     issued_t: dict[int, int] = field(default_factory=dict)
+    deficit_t: dict[int, int] = field(default_factory=dict)
+    """Issued and not proven any more, as the locked reports say it already."""
+    allocated_t: dict[str, int] = field(default_factory=dict)
+    """Whole tonnes by holder, as they were handed out."""
     spans: list[tuple[str, date, date]] = field(default_factory=list)
 
     @property
@@ -40,9 +48,9 @@ def read_book(data: bytes, where: str = "the report book") -> list[dict[str, Any
     """Entries of a book. Raises MethodologyError `book-json`, `book-format`, `book-chain`."""
     try:
         document = json.loads(data)
-        entries: list[dict[str, Any]] = document["entries"]
         right = document["format"] == FORMAT and document["version"] == 1
-    except (ValueError, KeyError, TypeError) as problem:
+        entries: list[dict[str, Any]] = [_checked(one) for one in document["entries"]]
+    except (ValueError, KeyError, TypeError, AttributeError, MethodologyError) as problem:
         raise MethodologyError(
             "book-json", f"{where}: expected a report book, found {problem!r}", "Restore it."
         ) from problem
@@ -58,6 +66,24 @@ def read_book(data: bytes, where: str = "the report book") -> list[dict[str, Any
             )
         previous = entry_hash(entry)
     return entries
+
+
+def _checked(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry, if it has every field in its form; whatever is raised says what it lacks."""
+    for name in ("id", "activity", "supersedes", "previous", "report_sha256"):
+        if not isinstance(entry[name], str):
+            raise TypeError(f"{name} of an entry that is no text")
+    date.fromisoformat(entry["first_day"]), date.fromisoformat(entry["last_day"])
+    for year, tonnes in (*entry["issued_t"].items(), *entry["allocated_t"].items()):
+        if not isinstance(year, str) or type(tonnes) is not int or tonnes < 0:
+            raise ValueError(f"tonnes {year!r}: {tonnes!r}")
+    for text in entry["exact_t"].values():
+        ratio(text, "exact_t")
+    for claim in entry["claims"]:
+        if not 0 <= claim["opening_milliwh"] <= claim["closing_milliwh"]:
+            raise ValueError(f"registers of {claim['meter']!r}")
+    dict(entry["setups"])
+    return entry
 
 
 def entry_hash(entry: dict[str, Any]) -> str:
@@ -80,8 +106,12 @@ def append(data: bytes, entry: dict[str, Any]) -> bytes:
     return pretty({**EMPTY, "entries": [*entries, linked]})
 
 
-def state_of(entries: Sequence[dict[str, Any]], activity: str, supersedes: str) -> State:
-    """State before a new report of an activity; `supersedes`: id of the report it replaces.
+def state_of(
+    entries: Sequence[dict[str, Any]], activity: str, supersedes: str, first: date
+) -> State:
+    """State before a new report of an activity that begins on day `first`.
+
+    `supersedes`: id of the report it replaces; what that one issued stays issued.
 
     Raises MethodologyError `report-unknown` if there is no such report, or it is superseded.
     """
@@ -98,16 +128,27 @@ def state_of(entries: Sequence[dict[str, Any]], activity: str, supersedes: str) 
     for one in own:
         for year, tonnes in one["issued_t"].items():
             state.issued_t[int(year)] = state.issued_t.get(int(year), 0) + tonnes
+        for holder, tonnes in one["allocated_t"].items():
+            state.allocated_t[holder] = state.allocated_t.get(holder, 0) + tonnes
+    proven: dict[int, Fraction] = {}
     for one in active:
+        for year, text in one["exact_t"].items():
+            proven[int(year)] = proven.get(int(year), Fraction(0)) + ratio(text, "exact_t")
         if one["id"] != supersedes:
-            _add(state, one)
+            _add(state, one, first)
+    for year, tonnes in state.issued_t.items():
+        state.deficit_t[year] = max(0, tonnes - floor(proven.get(year, Fraction(0))))
     return state
 
 
-def _add(state: State, entry: dict[str, Any]) -> None:
+def _add(state: State, entry: dict[str, Any], day: date) -> None:
+    before = date.fromisoformat(entry["last_day"]) < day
     for claim in entry["claims"]:
-        key = claim["meter"]
-        state.closings[key] = max(state.closings.get(key, 0), int(claim["closing_milliwh"]))
+        key, span = claim["meter"], (claim["opening_milliwh"], claim["closing_milliwh"])
+        if before:
+            state.closings[key] = max(state.closings.get(key, 0), span[1])
+        else:
+            state.claimed_later.setdefault(key, []).append(span)
     state.setups.update(entry["setups"])
     for year, text in entry["exact_t"].items():
         exact = state.exact_t.get(int(year), Fraction(0))

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
-from typing import Final
+from math import floor
+from typing import Final, NamedTuple
 
+from meterseal.errors import MethodologyError
 from meterseal.mrv.accounting import Month
 from meterseal.mrv.activity import Activity, Target, days_of_year
 from meterseal.mrv.allocation import Allocation, capped, pro_rata, waterfall
@@ -57,7 +59,7 @@ def span_of(vintage: int, period: Period, months: Iterable[str], start_year: int
     own = [date.fromisoformat(f"{month}-01") for month in months if month[:4] == str(vintage)]
     first, last = max(period.first, date(vintage, 1, 1)), min(period.last, date(vintage, 12, 31))
     if first > last:
-        first, last = min(own), date(vintage, 12, 31)
+        first, last = min(own, default=date(vintage, 1, 1)), date(vintage, 12, 31)
     return Span(vintage, first, last, start_year)
 
 
@@ -69,11 +71,19 @@ def sampled(activity: Activity, samples: dict[str, Fraction]) -> dict[str, Fract
 
 
 def vintages(
-    activity: Activity, period: Period, months: Sequence[Month], samples: dict[str, Fraction]
+    activity: Activity,
+    period: Period,
+    months: Sequence[Month],
+    samples: dict[str, Fraction],
+    state: State,
 ) -> list[Vintage]:
-    """Energy by vintage, with the factors of each. Raises MethodologyError for parameters."""
+    """Energy by vintage, with the factors of each. Raises MethodologyError for parameters.
+
+    Years without any energy now are among them if more was issued than is still proven.
+    """
     found = {}
-    for year in sorted({one.vintage for one in months}):
+    short = {year for year, t in state.issued_t.items() if t > state.exact_t.get(year, 0)}
+    for year in sorted({one.vintage for one in months} | short):
         own = [one for one in months if one.vintage == year]
         span = span_of(year, period, {one.month for one in own}, activity.start_year)
         factors = Factors(
@@ -130,7 +140,7 @@ def settle_tonnes(
         one.baseline_t, one.project_t, one.leakage_t = emissions(one, one.factors, leakage)
         year = one.span.vintage
         one.cumulative_t = state.exact_t.get(year, Fraction(0)) + one.reductions_t
-        whole = max(0, one.cumulative_t.numerator // one.cumulative_t.denominator)
+        whole = max(0, floor(one.cumulative_t))
         before = state.issued_t.get(year, 0)
         one.issued_t, one.deficit_t = max(0, whole - before), max(0, before - whole)
         if one.reductions_t < 0:
@@ -138,11 +148,45 @@ def settle_tonnes(
             findings.add("reduction-negative", str(year), text)
         if one.deficit_t:
             text = f"vintage {year}: {one.deficit_t} t issued before are not proven any more"
-            findings.add("deficit", str(year), text)
+            new = one.deficit_t > state.deficit_t.get(year, 0)
+            findings.add("deficit" if new else "deficit-carried", str(year), text)
 
 
-def allocate(activity: Activity, total_t: int) -> Allocation:
-    """The activity's rule on a cumulative total."""
+class Shared(NamedTuple):
+    """Whole tonnes in the order of the holders, before and after a report."""
+
+    before_t: tuple[int, ...]
+    after_t: tuple[int, ...]
+    unallocated_before_t: int
+    unallocated_after_t: int
+
+
+def allocate(activity: Activity, state: State, issued_t: int) -> Shared:
+    """The activity's rule on the cumulative total; what was handed out stays handed out.
+
+    Raises MethodologyError `allocation-taken-back` if another rule, weight or holder than that of
+    the locked reports would take a tonne from somebody.
+    """
+    before_t = state.all_issued_t
+    after = _by_rule(activity, before_t + issued_t)
+    held = dict(state.allocated_t)
+    before = tuple(held.pop(holder.name, 0) for holder in activity.holders)
+    shared = Shared(before, after.tonnes, before_t - sum(before), after.unallocated)
+    taken = [
+        f"{holder.name}: {new} t instead of {old} t"
+        for holder, old, new in zip(activity.holders, before, after.tonnes, strict=True)
+        if new < old
+    ] + [f"{name}: none instead of {old} t" for name, old in held.items() if old]
+    if taken:
+        raise MethodologyError(
+            "allocation-taken-back",
+            f"expected every holder to keep what locked reports gave, found {'; '.join(taken)}",
+            "Restore rule, weights and holders of the activity file as they were.",
+        )
+    return shared
+
+
+def _by_rule(activity: Activity, total_t: int) -> Allocation:
     holders, rule = activity.holders, activity.allocation_rule
     if rule == "pro_rata":
         return pro_rata(holders, total_t)

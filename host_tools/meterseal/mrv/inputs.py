@@ -4,6 +4,7 @@ Each is a CSV file that the activity names; a file without rows is a statement, 
 refusal. No vehicle is identified: the register holds pseudonyms.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from fractions import Fraction
@@ -25,6 +26,7 @@ _T90_THOUSANDTHS: Final = (
     *(1796, 1782, 1771, 1761, 1753, 1746, 1740, 1734, 1729, 1725),
     *(1721, 1717, 1714, 1711, 1708, 1706, 1703, 1701, 1699, 1697),
 )
+_CLASS: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z ._-]{0,39}")
 _PRECISION: Final = Fraction(1, 10)
 _ROOT_DIGITS: Final = 10**12
 _VALUE_DIGITS: Final = 10**9
@@ -69,7 +71,7 @@ def read_vehicles(data: bytes) -> list[Vehicle]:
     vehicles = [
         Vehicle(
             row["vehicle"],
-            row["vehicle_class"],
+            _class(row["vehicle_class"]),
             row["battery_class"],
             day(row["from"], "vehicles"),
             day(row["until"], "vehicles"),
@@ -86,6 +88,17 @@ def read_vehicles(data: bytes) -> list[Vehicle]:
             )
         last = one
     return vehicles
+
+
+def _class(text: str) -> str:
+    """A class in plain words: it stands in formulas and file names."""
+    if not _CLASS.fullmatch(text):
+        raise MethodologyError(
+            "vehicle-class",
+            f"expected a class of letters, digits, spaces, '.', '_' and '-', found {text!r}",
+            "Name the class otherwise, here and in the other files.",
+        )
+    return text
 
 
 def vehicle_days(vehicles: Sequence[Vehicle], vehicle_class: str, first: date, last: date) -> int:

@@ -4,6 +4,7 @@ from typing import Any
 
 from meterseal.errors import MethodologyError
 from meterseal.mrv.book import append
+from meterseal.mrv.calculate import allocate
 from meterseal.mrv.exact import ratio_text, sha256_hex
 from meterseal.mrv.run import Outcome
 
@@ -15,6 +16,9 @@ def entry_of(outcome: Outcome, report_id: str, report_data: bytes) -> dict[str, 
     for result in outcome.results:
         for key, texts in sorted(result.setups.items()):
             setups.setdefault(key, texts[0])
+    issued_t = sum(one.issued_t for one in outcome.vintages)
+    shared = allocate(request.activity, outcome.state, issued_t)
+    holders = zip(request.activity.holders, shared.before_t, shared.after_t, strict=True)
     return {
         "id": report_id,
         "activity": request.activity.id,
@@ -25,6 +29,7 @@ def entry_of(outcome: Outcome, report_id: str, report_data: bytes) -> dict[str, 
         "report_sha256": sha256_hex(report_data),
         "exact_t": {str(v.span.vintage): ratio_text(v.reductions_t) for v in outcome.vintages},
         "issued_t": {str(v.span.vintage): v.issued_t for v in outcome.vintages},
+        "allocated_t": {holder.name: new - old for holder, old, new in holders},
         "claims": [
             {
                 "meter": one.installation.key,

@@ -8,6 +8,7 @@ refused, so that nothing can hide in it.
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,12 @@ RAW, HASHES = "raw", "hashes"
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _CHUNK_LEN: Final = 1 << 20
 _MAX_MANIFEST_LEN: Final = 1 << 26
+
+_FIELDS: Final = {
+    **dict.fromkeys(("batches", "fetch", "first_day", "last_day", "supersedes"), str),
+    **dict.fromkeys(("anchors", "second_anchors", "members"), list),
+    **dict.fromkeys(("demo", "final"), int),
+}
 
 Source = Callable[[], Iterable[bytes]]
 """Gives a member's bytes in pieces, the same each time."""
@@ -87,10 +94,18 @@ class Pack:
         except (zipfile.BadZipFile, ValueError, NotImplementedError) as problem:
             _refuse("pack-form", "a ZIP file", f"one that is not: {problem}")
         try:
+            self._check_stored()
             self.manifest = self._manifest()
             self._check_members()
             self._check_form()
-        except (zipfile.BadZipFile, ValueError, KeyError, TypeError, RuntimeError) as problem:
+        except (
+            zipfile.BadZipFile,
+            ValueError,
+            KeyError,
+            TypeError,
+            RuntimeError,
+            zlib.error,
+        ) as problem:
             if isinstance(problem, VerificationError):
                 raise
             _refuse("pack-form", "readable members", repr(problem))
@@ -113,16 +128,23 @@ class Pack:
             for piece in self._pieces(name):
                 file.write(piece)
 
+    def _check_stored(self) -> None:
+        """Nothing unfolds to more than what is there: no member is compressed."""
+        room = self.path.stat().st_size
+        for info in self._archive.infolist():
+            room -= info.file_size
+            if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
+                _refuse("pack-form", "members that are stored as they are", info.filename)
+        if room < 0:
+            _refuse("pack-form", "members that fit into the file", "overlapping ones")
+
     def _manifest(self) -> dict[str, Any]:
         names = self._archive.namelist()
         if names[:1] != [MANIFEST]:
             _refuse("pack-manifest", f"{MANIFEST} as first member", repr(names[:1]))
         if self._archive.getinfo(MANIFEST).file_size > _MAX_MANIFEST_LEN:
             _refuse("pack-manifest", "a manifest of ordinary size", "a huge one")
-        manifest: dict[str, Any] = json.loads(self._archive.read(MANIFEST))
-        if manifest.get("format") != FORMAT or manifest.get("version") != 1:
-            _refuse("pack-manifest", f"{FORMAT} version 1", str(manifest.get("format")))
-        return manifest
+        return checked_manifest(json.loads(self._archive.read(MANIFEST)))
 
     def _check_members(self) -> None:
         if self._archive.namelist() != [MANIFEST, *self.names()]:
@@ -151,6 +173,22 @@ class Pack:
         with self._archive.open(name) as file:
             while piece := file.read(_CHUNK_LEN):
                 yield piece
+
+
+def checked_manifest(found: Any) -> dict[str, Any]:
+    """A manifest with every field in its form. Raises VerificationError `pack-manifest`."""
+    if not isinstance(found, dict) or (found.get("format"), found.get("version")) != (FORMAT, 1):
+        _refuse("pack-manifest", f"{FORMAT} version 1", "another file")
+    for name, kind in _FIELDS.items():
+        if not isinstance(found.get(name), kind):
+            _refuse("pack-manifest", f"a field {name}", repr(found.get(name))[:60])
+    for name in ("anchors", "second_anchors"):
+        if not all(isinstance(one, str) for one in found[name]):
+            _refuse("pack-manifest", f"{name} as text", "others")
+    for one in found["members"]:
+        if not isinstance(one, dict) or not isinstance(one.get("name"), str):
+            _refuse("pack-manifest", "members with names", repr(one)[:60])
+    return found
 
 
 def _same_bytes(one: Path, other: Path) -> bool:

@@ -82,6 +82,12 @@ def make_proof(
         )
     devices = document["evidence"]["devices"]
     names = [one["device"] for one in devices]
+    if device not in names:
+        raise VerificationError(
+            "proof-reading",
+            f"expected one of the {len(names)} devices of the report, found {device}",
+            "Correct --device.",
+        )
     upper = [leaf_hash(_leaf(one)) for one in devices]
     proof = {
         "format": FORMAT,
@@ -94,7 +100,7 @@ def make_proof(
         "batch_index": found[0],
         "batches": len(leaves),
         "batch_path": [one.hex() for one in audit_path(leaves, found[0])],
-        "device_index": names.index(device) if device in names else -1,
+        "device_index": names.index(device),
         "devices": len(names),
         "device_path": [one.hex() for one in audit_path(upper, names.index(device))],
     }

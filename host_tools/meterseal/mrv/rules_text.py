@@ -101,6 +101,7 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "year-crossing": ("R15", "notice"),
     "reduction-negative": ("R16", "review"),
     "deficit": ("R16", "review"),
+    "deficit-carried": ("R16", "notice"),
     "clock-unset": ("R18", "notice"),
     "clock-rejected": ("R18", "notice"),
 }

@@ -16,7 +16,13 @@ from meterseal.mrv.accounting import Accounts, Month
 from meterseal.mrv.activity import Activity
 from meterseal.mrv.archive import Archive
 from meterseal.mrv.bind import Plausibility
-from meterseal.mrv.calculate import Vintage, cap_by_distance, settle_tonnes, vintages
+from meterseal.mrv.calculate import (
+    Vintage,
+    allocate,
+    cap_by_distance,
+    settle_tonnes,
+    vintages,
+)
 from meterseal.mrv.cuts import DAY_MS, Period, months
 from meterseal.mrv.devices import Job, Spread, run_here
 from meterseal.mrv.findings import Findings
@@ -89,7 +95,7 @@ def run(request: Request, spread: Spread = run_here) -> Outcome:
     trust = parse_trust(request.trust_data, request.anchors)
     registry = read_installations(request.trust_data, request.second_anchors)
     entries = book.read_book(request.book_data)
-    state = book.state_of(entries, activity.id, request.supersedes)
+    state = book.state_of(entries, activity.id, request.supersedes, period.first)
     book.check_overlap(state, period.first, period.last)
     own = _own_meters(activity, registry, period)
     vehicles = read_vehicles(activity.inputs.files["vehicles"])
@@ -104,11 +110,12 @@ def run(request: Request, spread: Spread = run_here) -> Outcome:
     ledgers = _ledgers(request, own, results, state, claimed)
     accounts = _accounts(registry, ledgers, vehicles, findings)
     samples = {name: one.value for name, one in consumption.items()}
-    years = vintages(activity, period, accounts.months, samples)
+    years = vintages(activity, period, accounts.months, samples, state)
     options = activity.methodology.options
     for one in years:
         cap_by_distance(one, vehicles, options.distance_warning_only, findings)
     settle_tonnes(years, state, options.leakage_fraction, findings)
+    allocate(activity, state, sum(one.issued_t for one in years))  # refused before anything else
     names = months(period.first, period.last)
     outcome = Outcome(
         request=request,
@@ -205,7 +212,7 @@ def _ledgers(
             MeterSlots(one, request.period, request.activity.start_year),
             request.activity.methodology.options,
             state.closings.get(one.key),
-            claimed.get(one.key, ()),
+            [*claimed.get(one.key, ()), *state.claimed_later.get(one.key, ())],
         )
         if checks.active_in(one, request.period) or ledger.segments:
             ledgers.append(ledger)

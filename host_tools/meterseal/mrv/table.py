@@ -120,10 +120,15 @@ def toml_table(data: bytes, where: str) -> Table:
 def csv_rows(data: bytes, columns: Sequence[str], where: str) -> list[dict[str, str]]:
     """Rows of a CSV file with exactly these columns.
 
-    Raises MethodologyError `input-csv-header` and `input-csv-row`.
+    Raises MethodologyError `input-csv`, `input-csv-header` and `input-csv-row`.
     """
-    reader = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
-    rows = [row for row in reader if row]
+    try:
+        reader = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
+        rows = [row for row in reader if row]
+    except (UnicodeDecodeError, csv.Error) as problem:
+        raise MethodologyError(
+            "input-csv", f"{where}: expected CSV in UTF-8: {problem}", "Save it again."
+        ) from problem
     if not rows or rows[0] != list(columns):
         raise MethodologyError(
             "input-csv-header",

@@ -6,8 +6,9 @@ Everything that people read (HTML, PDF, CSV, spreadsheet) is rendered from this 
 from fractions import Fraction
 from typing import Any, Final
 
+from meterseal.mrv.activity import Accepted
 from meterseal.mrv.exact import decimal_text, ratio_text
-from meterseal.mrv.findings import withheld_text
+from meterseal.mrv.findings import REVIEW, ReportFinding, withheld_text
 from meterseal.mrv.methodology import improvement_years
 from meterseal.mrv.run import Outcome
 from meterseal.report.numbers import tonnes_text, total
@@ -25,6 +26,9 @@ from meterseal.report.parts import (
 DRAFT, UNDER_REVIEW, FINAL = "DRAFT", "UNDER_REVIEW", "FINAL"
 CLAIM: Final = "Claimed by the operator; not verified by a validation and verification body."
 _DEMO_CODES: Final = frozenset(("key-simulated",))
+_ANCHORS: Final = frozenset(("key-simulated", "unanchored"))
+"""Nobody's word replaces keys."""
+_REVERSAL_CODES: Final = frozenset(("deficit", "reduction-negative"))
 
 
 def build(outcome: Outcome) -> dict[str, Any]:
@@ -41,7 +45,7 @@ def build(outcome: Outcome) -> dict[str, Any]:
         "meters": [meter(outcome, one) for one in outcome.ledgers],
         "energy_by_proof": kinds(outcome),
         "rules": outcome.findings.rule_table(),
-        "findings": [one.as_json() for one in outcome.findings.sorted],
+        "findings": [_finding(outcome, one) for one in outcome.findings.sorted],
         "allocation": allocation(outcome),
         "progress": progress(outcome),
         "sensitivity": sensitivity(outcome),
@@ -55,15 +59,36 @@ def build(outcome: Outcome) -> dict[str, Any]:
 
 
 def status(outcome: Outcome) -> str:
-    """FINAL only if asked for and nothing needs a person; demonstrations never need one."""
-    reasons = [
-        one
-        for one in outcome.findings.sorted
-        if one.severity == "review" and not (outcome.request.demo and one.code in _DEMO_CODES)
-    ]
-    if reasons:
+    """FINAL only if asked for and nothing needs a person.
+
+    A demonstration is about simulated keys; a report that supersedes one may name a deficit.
+    """
+    open_ones = [one for one in outcome.findings.sorted if one.severity == REVIEW]
+    if any(not _is_settled(outcome, one) for one in open_ones):
         return UNDER_REVIEW
     return FINAL if outcome.request.final else DRAFT
+
+
+def _is_settled(outcome: Outcome, found: ReportFinding) -> bool:
+    """Whether a report may become final with a finding that a person has to judge."""
+    request = outcome.request
+    if found.code in _ANCHORS:
+        return request.demo and found.code in _DEMO_CODES
+    if request.supersedes and found.code in _REVERSAL_CODES:
+        return True
+    return _acceptance(outcome, found) is not None
+
+
+def _acceptance(outcome: Outcome, found: ReportFinding) -> Accepted | None:
+    accepted = outcome.request.activity.accepted
+    same = (one for one in accepted if (one.code, one.subject) == (found.code, found.subject))
+    return next(same, None)
+
+
+def _finding(outcome: Outcome, found: ReportFinding) -> dict[str, str]:
+    one = _acceptance(outcome, found)
+    said = f"{one.by}, {one.on}: {one.reason}" if one and found.code not in _ANCHORS else ""
+    return {**found.as_json(), "accepted": said}
 
 
 def report_id(outcome: Outcome) -> str:

@@ -1,5 +1,6 @@
 """What follows from the tonnes: allocation, progress, sensitivity, draft rows for the AEF."""
 
+from datetime import date
 from fractions import Fraction
 from typing import Any, Final
 
@@ -15,9 +16,8 @@ AEF_MARK: Final = "DRAFT - not a registry action"
 def allocation(outcome: Outcome) -> dict[str, Any]:
     """Whole tonnes by holder, now and in all."""
     activity = outcome.request.activity
-    before_t = outcome.state.all_issued_t
-    after_t = before_t + sum(one.issued_t for one in outcome.vintages)
-    before, after = allocate(activity, before_t), allocate(activity, after_t)
+    issued_t = sum(one.issued_t for one in outcome.vintages)
+    shared = allocate(activity, outcome.state, issued_t)
     rows = [
         {
             "holder": holder.name,
@@ -27,15 +27,15 @@ def allocation(outcome: Outcome) -> dict[str, Any]:
             "cumulative_t": new,
             "this_report_t": new - old,
         }
-        for holder, old, new in zip(activity.holders, before.tonnes, after.tonnes, strict=True)
+        for holder, old, new in zip(activity.holders, shared.before_t, shared.after_t, strict=True)
     ]
     return {
         "rule": activity.allocation_rule,
         "holders": rows,
-        "cumulative_t": after_t,
-        "this_report_t": after_t - before_t,
-        "unallocated_cumulative_t": after.unallocated,
-        "unallocated_this_report_t": after.unallocated - before.unallocated,
+        "cumulative_t": outcome.state.all_issued_t + issued_t,
+        "this_report_t": issued_t,
+        "unallocated_cumulative_t": shared.unallocated_after_t,
+        "unallocated_this_report_t": shared.unallocated_after_t - shared.unallocated_before_t,
     }
 
 
@@ -48,8 +48,9 @@ def progress(outcome: Outcome) -> list[dict[str, Any]]:
     for target in activity.targets:
         reached = by_holder[target.holder] if target.holder else shares["cumulative_t"]
         remaining = max(0, target.tonnes - reached)
-        years_left = target.until_year - last.year
-        need = Fraction(remaining, years_left) if years_left > 0 else Fraction(remaining)
+        end = date(target.until_year, 12, 31)
+        years_left = max(Fraction((end - last).days, 365), Fraction(1, 365))
+        need = remaining / years_left
         rows.append(
             {
                 "target": target.name,

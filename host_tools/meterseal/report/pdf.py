@@ -44,14 +44,15 @@ def _render(
 
 def _words(document: dict[str, Any]) -> dict[str, Any]:
     """What the template looks up: words, and numbers as people write them."""
-    registers = {
-        one[side] for one in document["meters"] for side in ("opening_milliwh", "closing_milliwh")
-    }
+    registers = [
+        [words.from_milliwh(one[side]) for side in ("opening_milliwh", "closing_milliwh")]
+        for one in document["meters"]
+    ]
     return {
         **words.WORDS,
         "cards": cards(document),
         "kwh": {text: words.kwh(text) for text in _energies(document)},
-        "registers": {str(value): words.from_milliwh(value) for value in registers},
+        "registers": registers,
     }
 
 

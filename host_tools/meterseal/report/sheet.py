@@ -86,10 +86,9 @@ def _factors(book: Workbook, document: dict[str, Any]) -> dict[tuple[str, str, s
     """t/kWh by vintage, as formulas of the methodology; (vintage, side, name) -> cell."""
     sheet = book.create_sheet("Factors")
     _head(sheet, 1, ["vintage", "side", "of", "t/kWh", "years", "specific consumption"])
-    cells = _parameter_cells(document)
     found, row = {}, 2
     for vintage in document["vintages"]:
-        year = str(vintage["vintage"])
+        year, cells = str(vintage["vintage"]), _parameter_cells(document, vintage)
         for side in ("baseline", "project"):
             for one in vintage[side]:
                 name = one["vehicle_class" if side == "baseline" else "source"]
@@ -104,13 +103,16 @@ def _factors(book: Workbook, document: dict[str, Any]) -> dict[tuple[str, str, s
     return found
 
 
-def _parameter_cells(document: dict[str, Any]) -> dict[tuple[str, str], str]:
-    """(parameter, subject) -> cell of its value on the sheet Parameters."""
+def _parameter_cells(
+    document: dict[str, Any], vintage: dict[str, Any]
+) -> dict[tuple[str, str], str]:
+    """(parameter, subject) -> cell, on the sheet Parameters, of the value valid in a vintage."""
     names = list(document["parameters"][0])
     column = get_column_letter(names.index("value") + 1)
     return {
         (one["name"], one["subject"]): f"Parameters!${column}${row}"
         for row, one in enumerate(document["parameters"], 2)
+        if one["valid_from"] <= vintage["first_day"] and vintage["last_day"] <= one["valid_to"]
     }
 
 
