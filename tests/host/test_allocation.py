@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from meterseal.errors import MethodologyError
 from meterseal.mrv.allocation import Allocation, Holder, capped, pro_rata, waterfall
+from meterseal.report.outlook import parts_of
 
 KOREA, CAMBODIA, ENTITY = Holder("KOR", 400), Holder("KHM", 68), Holder("entity", 212)
 THREE = [KOREA, CAMBODIA, ENTITY]
@@ -95,3 +96,12 @@ def test_refusals(holders: list[Holder], total_t: int, code: str) -> None:
     with pytest.raises(MethodologyError) as refused:
         pro_rata(holders, total_t)
     assert refused.value.code == code
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=12), st.integers(0, 1000))
+def test_parts_of_a_share_add_up(issued: list[int], permille: int) -> None:
+    """Draft rows of a holder: what it got, from each vintage in proportion and never more."""
+    share = sum(issued) * permille // 1000
+    parts = parts_of(share, issued)
+    assert sum(parts) == share
+    assert all(0 <= part <= one for part, one in zip(parts, issued, strict=True))

@@ -9,6 +9,7 @@ import pytest
 from meterseal.errors import Error, TrustError, VerificationError
 from meterseal.mrv.evidence import write_evidence
 from meterseal.mrv.exact import pretty
+from meterseal.mrv.methodology import parse
 from meterseal.mrv.pack import Pack
 from meterseal.mrv.recompute import recompute
 from meterseal.mrv.run import run
@@ -227,3 +228,25 @@ def test_nothing_unfolds(made: tuple[Path, Fleet], tmp_path: Path) -> None:
     with pytest.raises(VerificationError) as refusal:
         Pack(target)
     assert refusal.value.code == "pack-form" and "stored" in str(refusal.value)
+
+
+def test_the_reports_before_are_those_that_a_verifier_knows(made: tuple[Path, Fleet]) -> None:
+    pack, fleet = made
+    with pytest.raises(VerificationError) as refusal:
+        recompute(pack, build_document, *anchors_of(fleet), previous_head="ab" * 32)
+    assert refusal.value.code == "book-head"
+
+
+def test_the_methodology_is_in_the_pack_and_another_one_is_named(
+    made: tuple[Path, Fleet], tmp_path: Path
+) -> None:
+    pack, fleet = made
+    assert recompute(pack, build_document, *anchors_of(fleet)).methodology_shipped
+    own = Pack(pack).read("methodology.toml") + b"# another edition\n"
+    folder = pack.parent
+    request = request_of(folder, fleet)
+    activity = replace(request.activity, methodology=parse(own, "ams-iii-c"))
+    outcome = run(replace(request, activity=activity))
+    other = tmp_path / "other.zip"
+    write_evidence(other, outcome, pretty(build_document(outcome)))
+    assert not recompute(other, build_document, *anchors_of(fleet)).methodology_shipped

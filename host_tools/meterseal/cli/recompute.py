@@ -34,6 +34,10 @@ def recompute(
     archive: Annotated[
         list[Path] | None, typer.Option(help="Raw batches, if the pack has their hashes only.")
     ] = None,
+    previous_head: Annotated[
+        str,
+        typer.Option(help="Hash of the last report before, as that one's pack or you have it."),
+    ] = "",
     demo: Annotated[bool, typer.Option("--demo", help="Accept a demonstration.")] = False,
     cores: Annotated[int, typer.Option(help="Processes to verify with.", min=1)] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Result as JSON on stdout.")] = False,
@@ -47,18 +51,27 @@ def recompute(
 
     anchors = tuple(read_anchor(one) for one in anchor or ())
     seconds = tuple(read_anchor(one) for one in second_anchor or ())
-    found = run(pack, build, anchors, seconds, tuple(archive or ()), demo, on_cores(cores))
+    archives = tuple(archive or ())
+    found = run(pack, build, anchors, seconds, archives, demo, on_cores(cores), previous_head)
     totals, head = found.document["totals"], found.document["report"]
     verdict = "RECOMPUTED" if found.anchored else "UNANCHORED"
     root = found.document["evidence"]["merkle_root"]
     if as_json:
         output.result_json(
-            {"verdict": verdict, "report": head, "totals": totals, "merkle_root": root}
+            {
+                "verdict": verdict,
+                "report": head,
+                "totals": totals,
+                "merkle_root": root,
+                "methodology_shipped": found.methodology_shipped,
+            }
         )
     else:
         output.verdict(found.anchored, f"{head['id']}: the same report, byte for byte")
         if not found.anchored:
             output.note("give --anchor and --second-anchor: anybody could have made these keys")
+        if not found.methodology_shipped:
+            output.note("the methodology is none that comes with this version: read its profile")
         output.result(f"{verdict}: {totals['issued_t']} t, exact {totals['reductions_t']} t")
         output.result(f"Merkle root {root}")
     raise typer.Exit(0 if found.anchored else 1)

@@ -103,12 +103,21 @@ def load_activity(path: Path) -> Activity:
     return parse_activity(_read(path), read, str(path))
 
 
-def parse_activity(data: bytes, read: Reader, where: str = "activity.toml") -> Activity:
-    """Activity from the bytes of its file; `read(name)` gives the files that it names."""
+def parse_activity(
+    data: bytes, read: Reader, where: str = "activity.toml", methodology_data: bytes | None = None
+) -> Activity:
+    """Activity from the bytes of its file; `read(name)` gives the files that it names.
+
+    `methodology_data`: the profile as an evidence pack holds it; else it is found by its name.
+    """
     table = toml_table(data, where)
     table.choice("format", ("meterseal-activity",))
     table.integer("version", 1, 1)
-    methodology = load_methodology(table.text("methodology"), read)
+    name = table.text("methodology")
+    if methodology_data is None:
+        methodology = load_methodology(name, read)
+    else:
+        methodology = parse(methodology_data, name)
     allocation = table.table("allocation")
     rule = allocation.choice("rule", ALLOCATION_RULES)
     holders, parties = _holders(allocation)

@@ -36,6 +36,8 @@ class State:
     """Issued and not proven any more, as the locked reports say it already."""
     allocated_t: dict[str, int] = field(default_factory=dict)
     """Whole tonnes by holder, as they were handed out."""
+    history: list[tuple[date, int]] = field(default_factory=list)
+    """Last day and cumulative tonnes of every locked report, in the order of the book."""
     spans: list[tuple[str, date, date]] = field(default_factory=list)
 
     @property
@@ -130,6 +132,7 @@ def state_of(
             state.issued_t[int(year)] = state.issued_t.get(int(year), 0) + tonnes
         for holder, tonnes in one["allocated_t"].items():
             state.allocated_t[holder] = state.allocated_t.get(holder, 0) + tonnes
+        state.history.append((date.fromisoformat(one["last_day"]), state.all_issued_t))
     proven: dict[int, Fraction] = {}
     for one in active:
         for year, text in one["exact_t"].items():

@@ -17,6 +17,7 @@ from meterseal.mrv.pack import HASHES, RAW, Member, Pack, member, write_pack
 from meterseal.mrv.run import Outcome, Request
 
 ACTIVITY: Final = "activity.toml"
+METHODOLOGY: Final = "methodology.toml"
 TRUST: Final = "trust.json"
 BOOK: Final = "book.json"
 REPORT: Final = "report.json"
@@ -34,9 +35,8 @@ def members_of(outcome: Outcome, report_data: bytes, fetch: str = "") -> list[Me
     activity = request.activity
     tables = tomllib.loads(activity.data.decode())
     files = {tables["inputs"][name]: data for name, data in activity.inputs.files.items()}
-    if tables["methodology"].endswith(".toml"):
-        files[tables["methodology"]] = activity.methodology.data
     members = [member(ACTIVITY, activity.data), member(BOOK, request.book_data)]
+    members.append(member(METHODOLOGY, activity.methodology.data))
     members += [member(f"inputs/{name}", data) for name, data in sorted(files.items())]
     members += [
         member(f"other-books/{i}.json", data) for i, data in enumerate(request.other_books)
@@ -88,7 +88,7 @@ def request_of(pack: Pack, folder: Path, archives: tuple[Path, ...] = ()) -> Req
     def read(name: str) -> bytes:
         return pack.read(f"inputs/{name}")
 
-    activity = parse_activity(pack.read(ACTIVITY), read)
+    activity = parse_activity(pack.read(ACTIVITY), read, ACTIVITY, pack.read(METHODOLOGY))
     paths = _write_batches(pack, folder) if facts["batches"] == RAW else archives
     try:
         period = Period(

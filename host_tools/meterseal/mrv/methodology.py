@@ -93,6 +93,14 @@ def load(name: str) -> Methodology:
     return parse((folder / f"{name}.toml").read_bytes(), name)
 
 
+def is_shipped(methodology: Methodology) -> bool:
+    """Whether a profile is one of this package, to the byte."""
+    try:
+        return load(methodology.id.removesuffix(".toml")).data == methodology.data
+    except MethodologyError:
+        return False
+
+
 def parse(data: bytes, where: str) -> Methodology:
     """Profile from the bytes of its file. Raises MethodologyError."""
     table = toml_table(data, where)

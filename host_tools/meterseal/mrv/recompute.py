@@ -16,6 +16,7 @@ from meterseal.mrv.archive import Archive
 from meterseal.mrv.devices import Spread, run_here
 from meterseal.mrv.evidence import REPORT, check_batch_list, members_of, request_of
 from meterseal.mrv.exact import pretty
+from meterseal.mrv.methodology import is_shipped
 from meterseal.mrv.pack import HASHES, Pack, listing
 from meterseal.mrv.run import Outcome, run
 from meterseal.trust import parse_trust
@@ -30,6 +31,8 @@ class Recomputed:
 
     document: dict[str, Any]
     anchored: bool
+    methodology_shipped: bool
+    """Whether the profile is one that comes with this version, to the byte."""
 
 
 def recompute(
@@ -40,11 +43,13 @@ def recompute(
     archives: tuple[Path, ...] = (),
     demo: bool = False,
     spread: Spread = run_here,
+    previous_head: str = "",
 ) -> Recomputed:
     """The recomputed report.
 
     Raises VerificationError: `pack-...`; `trust-anchor` and `trust-second-role` if other keys
-    signed than the anchors; `key-simulated` for a demonstration without `demo`;
+    signed than the anchors; `key-simulated` for a demonstration without `demo`; `book-head` if
+    the reports before are not those that `previous_head` names;
     `report-differs` with the place of the first difference.
     """
     pack = Pack(path)
@@ -60,10 +65,22 @@ def recompute(
             check_batch_list(pack, Archive(archives))
         outcome = run(request, spread)
         check_anchors(outcome, anchors, second_anchors)
+        _check_head(outcome, previous_head)
         document = build(outcome)
         _check_report(pack, document)
         _check_members(pack, outcome)
-    return Recomputed(document, bool(anchors) and bool(second_anchors))
+    shipped = is_shipped(outcome.request.activity.methodology)
+    return Recomputed(document, bool(anchors) and bool(second_anchors), shipped)
+
+
+def _check_head(outcome: Outcome, previous_head: str) -> None:
+    if previous_head and outcome.state.head != previous_head:
+        raise VerificationError(
+            "book-head",
+            f"expected the reports before to end with {previous_head}, "
+            f"found {outcome.state.head or 'none'}",
+            "A report before was left out, or another book was used: ask for the right one.",
+        )
 
 
 def _check_report(pack: Pack, document: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 GREEN, AMBER, GREY, BLUE, INK = "#12805c", "#e08e1b", "#8794a1", "#2a5d9f", "#22313f"
 WIDTH: Final = 760
+_NAMED: Final = 16
 _LEFT, _RIGHT, _TOP, _BOTTOM = 74, 16, 30, 44
 
 
@@ -134,8 +135,11 @@ def coverage(document: dict[str, Any]) -> str:
 
 
 def energy_by_station(document: dict[str, Any]) -> str:
-    """Every station as one bar, the largest first."""
-    values = sorted(float(one["project_kwh"]) / 1000 for one in document["stations"])[::-1]
+    """Every station as one bar, the largest first; the bars of few stations have names."""
+    ranked = sorted(
+        document["stations"], key=lambda one: (-float(one["project_kwh"]), one["station"])
+    )
+    values = [float(one["project_kwh"]) / 1000 for one in ranked]
     canvas = Canvas(230, "Energy per station")
     top = nice_top(values[0] if values else 1)
     axis(canvas, top, "MWh")
@@ -143,6 +147,9 @@ def energy_by_station(document: dict[str, Any]) -> str:
     for i, value in enumerate(values):
         high = plot * value / top
         canvas.rect(_LEFT + i * wide, 230 - _BOTTOM - high, wide * 0.8, high, BLUE)
+        if len(values) <= _NAMED:
+            name = str(ranked[i]["station"])[: int(wide / 6.6)]
+            canvas.text(_LEFT + (i + 0.4) * wide, 230 - _BOTTOM + 38, name, "middle", "#55636f")
     words = f"{len(values)} stations, by energy; each bar is one station"
     canvas.text((_LEFT + WIDTH - _RIGHT) / 2, 230 - _BOTTOM + 20, words, "middle")
     return canvas.done()
@@ -155,7 +162,7 @@ def targets(document: dict[str, Any]) -> str:
         return Canvas(10, "No targets").done()
     last_day = document["report"]["period"]["last_day"]
     first, last = min(r["from_year"] for r in rows), max(r["until_year"] for r in rows) + 1
-    now = int(last_day[:4]) + int(last_day[5:7]) / 12
+    now = _year(last_day)
     canvas = Canvas(280, "Cumulative reductions against the targets")
     top = nice_top(max(r["tonnes"] for r in rows))
     axis(canvas, top, "tCO2e")
@@ -170,6 +177,13 @@ def targets(document: dict[str, Any]) -> str:
         canvas.line(points, colour, dashed=True)
         x = _LEFT + across * (now - first) / (last - first)
         canvas.dot(x, 280 - _BOTTOM - plot * row["reached_t"] / top, colour)
+    locked = ((_year(one["last_day"]), one["cumulative_t"]) for one in document["history"])
+    reached = [(float(first), 0), *sorted(locked), (now, document["totals"]["cumulative_t"])]
+    steps = [
+        (_LEFT + across * (x - first) / (last - first), 280 - _BOTTOM - plot * y / top)
+        for x, y in reached
+    ]
+    canvas.line(steps, INK)
     entries = [
         (colour, f"{row['target']}: {row['reached_t']:,} of {row['tonnes']:,} t")
         for colour, row in zip(colours, rows, strict=False)
@@ -179,6 +193,11 @@ def targets(document: dict[str, Any]) -> str:
         x = _LEFT + across * (year - first) / (last - first)
         canvas.text(x, 280 - _BOTTOM + 18, str(year), "middle")
     return canvas.done()
+
+
+def _year(day: str) -> float:
+    """A day as a decimal year; a picture needs no more than the month."""
+    return int(day[:4]) + int(day[5:7]) / 12
 
 
 def sensitivity(document: dict[str, Any]) -> str:

@@ -48,6 +48,10 @@ def build(outcome: Outcome) -> dict[str, Any]:
         "findings": [_finding(outcome, one) for one in outcome.findings.sorted],
         "allocation": allocation(outcome),
         "progress": progress(outcome),
+        "history": [
+            {"last_day": day.isoformat(), "cumulative_t": tonnes}
+            for day, tonnes in outcome.state.history
+        ],
         "sensitivity": sensitivity(outcome),
         "aef_draft": aef(outcome),
         "parameters": [one.as_json() for one in request.activity.parameters.parameters],

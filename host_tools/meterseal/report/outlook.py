@@ -1,7 +1,9 @@
 """What follows from the tonnes: allocation, progress, sensitivity, draft rows for the AEF."""
 
+from collections.abc import Sequence
 from datetime import date
 from fractions import Fraction
+from math import ceil
 from typing import Any, Final
 
 from meterseal.mrv.calculate import allocate, linear_t
@@ -11,6 +13,14 @@ from meterseal.mrv.run import Outcome
 from meterseal.report.numbers import tonnes_text, total
 
 AEF_MARK: Final = "DRAFT - not a registry action"
+AEF_COLUMNS: Final = (
+    *("mark", "action_date", "action_type", "action_subtype", "cooperative_approach_id"),
+    *("authorization_id", "first_transferring_party_id", "party_itmo_registry_id"),
+    *("first_id", "last_id", "underlying_unit_registry_id", "first_unit_id", "last_unit_id"),
+    *("metric", "gwp", "non_ghg_metric", "quantity_t_co2_eq", "quantity_non_ghg"),
+    *("mitigation_type", "sector", "vintage", "transferring_party", "acquiring_party"),
+    *("purpose_oimp", "using_party", "using_entity", "year_used_for_ndc", "information"),
+)
 
 
 def allocation(outcome: Outcome) -> dict[str, Any]:
@@ -63,6 +73,7 @@ def progress(outcome: Outcome) -> list[dict[str, Any]]:
                 "remaining_t": remaining,
                 "needed_t_per_year": decimal_text(need, 0),
                 "fleet_factor": _fleet_factor(outcome, need, target.holder),
+                "fleet_vehicles": _fleet_vehicles(outcome, need, target.holder),
             }
         )
     return rows
@@ -70,14 +81,27 @@ def progress(outcome: Outcome) -> list[dict[str, Any]]:
 
 def _fleet_factor(outcome: Outcome, need: Fraction, holder: str) -> str:
     """How many times this period's yearly pace is needed from now on."""
+    pace = _pace(outcome, holder)
+    return decimal_text(need / pace, 1) if pace else "-"
+
+
+def _fleet_vehicles(outcome: Outcome, need: Fraction, holder: str) -> str:
+    """How many vehicles that would be, each as productive as those of this period."""
+    pace, vehicles = _pace(outcome, holder), len({one.name for one in outcome.vehicles})
+    return str(ceil(need / pace * vehicles)) if pace else "-"
+
+
+def _pace(outcome: Outcome, holder: str) -> Fraction:
+    """Exact tonnes a year of this period, of all or of a holder's share."""
     period = outcome.request.period
     days = (period.last - period.first).days + 1
-    issued = sum(one.issued_t for one in outcome.vintages)
+    reductions = total(one.reductions_t for one in outcome.vintages)
+    holders = outcome.request.activity.holders
+    share = Fraction(1)
     if holder:
-        rows = allocation(outcome)["holders"]
-        issued = next(one["this_report_t"] for one in rows if one["holder"] == holder)
-    pace = Fraction(issued * 365, days)
-    return decimal_text(need / pace, 1) if pace else "-"
+        weight = next(one.weight for one in holders if one.name == holder)
+        share = Fraction(weight, sum(one.weight for one in holders))
+    return max(Fraction(0), reductions * share * 365 / days)
 
 
 def sensitivity(outcome: Outcome) -> list[dict[str, str]]:
@@ -99,37 +123,41 @@ def sensitivity(outcome: Outcome) -> list[dict[str, str]]:
 def aef(outcome: Outcome) -> list[dict[str, Any]]:
     """Draft rows for the Actions table of the agreed electronic format; no identifiers invented.
 
-    Tonnes of a vintage go to a Party as its share of this report's total; the rest is in the
-    allocation table.
+    Each foreign holder's tonnes come from the vintages in proportion to what each of them issued,
+    rounded so that the rows of a holder add up to its tonnes.
     """
     activity = outcome.request.activity
-    shares = allocation(outcome)
-    rows: list[dict[str, Any]] = []
-    left = {
-        one["holder"]: one["this_report_t"]
-        for one in shares["holders"]
-        if one["party"] and one["party"] != activity.host_party
-    }
-    for vintage in outcome.vintages:
-        room = vintage.issued_t
-        for holder in left:
-            quantity = min(room, left[holder])
+    issued = [one.issued_t for one in outcome.vintages]
+    rows = []
+    for one in allocation(outcome)["holders"]:
+        if one["party"] in ("", activity.host_party):
+            continue
+        for vintage, quantity in zip(
+            outcome.vintages, parts_of(one["this_report_t"], issued), strict=True
+        ):
             if quantity:
-                rows.append(_aef_row(outcome, vintage.span.vintage, holder, quantity))
-            left[holder] -= quantity
-            room -= quantity
+                rows.append(_aef_row(outcome, vintage.span.vintage, one["holder"], quantity))
     return rows
 
 
+def parts_of(share_t: int, issued_t: Sequence[int]) -> list[int]:
+    """A share of the sum of `issued_t`, in parts of each; the parts add up to the share."""
+    total_t, so_far = sum(issued_t), 0
+    parts: list[int] = []
+    for one in issued_t:
+        so_far += one
+        parts.append((share_t * so_far // total_t if total_t else 0) - sum(parts))
+    return parts
+
+
 def _aef_row(outcome: Outcome, vintage: int, holder: str, quantity: int) -> dict[str, Any]:
+    """Columns in the order of the Actions table (notes to decision 6/CMA.4, annex I)."""
     activity = outcome.request.activity
-    return {
+    known = {
         "mark": AEF_MARK,
         "action_type": "First transfer",
         "cooperative_approach_id": activity.cooperative_approach,
         "first_transferring_party_id": activity.host_party,
-        "first_id": "",
-        "last_id": "",
         "metric": "GHG",
         "quantity_t_co2_eq": quantity,
         "mitigation_type": "Emission reductions",
@@ -138,3 +166,4 @@ def _aef_row(outcome: Outcome, vintage: int, holder: str, quantity: int) -> dict
         "transferring_party": activity.host_party,
         "acquiring_party": activity.parties[holder],
     }
+    return {name: known.get(name, "") for name in AEF_COLUMNS}

@@ -33,6 +33,9 @@ def render_sheet(document: dict[str, Any]) -> bytes:
     _plain(book, "Findings", document["findings"])
     _plain(book, "Parameters", document["parameters"])
     _summary(summary, document, result)
+    for sheet in book.worksheets:
+        if sheet.oddHeader is not None:
+            sheet.oddHeader.center.text = " ".join(document["report"]["stamps"])
     stamp = datetime(2000, 1, 1, tzinfo=UTC).replace(tzinfo=None)
     book.properties.created = book.properties.modified = stamp
     data = io.BytesIO()

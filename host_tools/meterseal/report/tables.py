@@ -7,7 +7,20 @@ from typing import Any
 
 
 def render_tables(document: dict[str, Any]) -> dict[str, str]:
-    """File name -> text."""
+    """File name -> text; with stamps, a column `stamp` comes first in each row of each file."""
+    plain = _tables(document)
+    stamp = " ".join(document["report"]["stamps"])
+    if not stamp:
+        return plain
+    return {name: _stamped(text, stamp) for name, text in plain.items()}
+
+
+def _stamped(text: str, stamp: str) -> str:
+    head, *rows = csv.reader(io.StringIO(text, newline=""))
+    return _rows(["stamp", *head], ([stamp, *row] for row in rows))
+
+
+def _tables(document: dict[str, Any]) -> dict[str, str]:
     return {
         "months.csv": _csv(document["months"]),
         "stations.csv": _rows(("station", "month", "side", "of", "kwh"), _stations(document)),
@@ -17,7 +30,7 @@ def render_tables(document: dict[str, Any]) -> dict[str, str]:
         ),
         "findings.csv": _csv(
             document["findings"],
-            ("rule", "code", "severity", "subject", "text", "withheld_kwh"),
+            ("rule", "code", "severity", "subject", "text", "withheld_kwh", "accepted"),
         ),
         "rules.csv": _csv(document["rules"]),
         "allocation.csv": _csv(document["allocation"]["holders"]),
