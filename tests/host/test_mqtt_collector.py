@@ -14,8 +14,12 @@ import httpx
 import paho.mqtt.client as mqtt
 import pytest
 from meterseal.collector.body import MAX_BODY_BYTES
-from meterseal.collector.mqtt import ANSWERS, BATCHES, broker_of
+from meterseal.collector.ingest import split_sequence
+from meterseal.collector.mqtt import broker_of
+from meterseal.collector.mqtt_session import ANSWERS, BATCHES
+from meterseal.collector.write_lock import WriteLock
 from meterseal.errors import EnvironmentProblem
+from meterseal.pki import write_server_files
 from support.collector_process import CollectorProcess
 from support.fast_station import FastStation, trust_of
 
@@ -36,21 +40,24 @@ def free_port():
         return found.getsockname()[1]
 
 
+def command_of(kind, folder, port, settings=""):
+    """How a broker of a kind is started on a port; `settings`: lines for mosquitto."""
+    if kind == "amqtt":
+        return [sys.executable, "-c", AMQTT, str(port)]
+    program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+    if program is None:
+        pytest.skip("mosquitto is not installed: apt-get install mosquitto")
+    lines = f"listener {port} 127.0.0.1\nallow_anonymous true\nuser root\n{settings}"
+    (folder / "mosquitto.conf").write_text(lines)
+    return [program, "-c", str(folder / "mosquitto.conf")]
+
+
 @contextlib.contextmanager
-def broker(kind, folder):
+def broker(kind, folder, port=None, settings=""):
     """URL of a running broker of a kind."""
-    port = free_port()
-    if kind == "mosquitto":
-        program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
-        if program is None:
-            pytest.skip("mosquitto is not installed: apt-get install mosquitto")
-        (folder / "mosquitto.conf").write_text(
-            f"listener {port} 127.0.0.1\nallow_anonymous true\n"
-        )
-        command = [program, "-c", str(folder / "mosquitto.conf")]
-    else:
-        command = [sys.executable, "-c", AMQTT, str(port)]
-    with open(folder / "broker.log", "wb") as log:
+    port = port or free_port()
+    with open(folder / "broker.log", "ab") as log:
+        command = command_of(kind, folder, port, settings)
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         while not _listens(port):
@@ -71,10 +78,12 @@ def _listens(port):
 class Client:
     """A station's side of the broker, by paho."""
 
-    def __init__(self, port, device):
+    def __init__(self, port, device, ca=None):
         self.answers = []
         self._device = device
         self._paho = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+        if ca is not None:
+            self._paho.tls_set(str(ca))
         self._paho.on_message = lambda _c, _u, message: self.answers.append(message.payload)
         self._paho.connect("127.0.0.1", port)
         self._paho.subscribe(ANSWERS + device, qos=1)
@@ -90,6 +99,10 @@ class Client:
                     return json.loads(self.answers[0])
                 time.sleep(0.05)
         raise AssertionError("no answer")
+
+    def publish(self, body):
+        """Send once, and wait until the broker has it."""
+        self._paho.publish(BATCHES + self._device, body, qos=1).wait_for_publish(10)
 
     def close(self):
         self._paho.loop_stop()
@@ -121,3 +134,107 @@ def test_brokers_that_are_refused(url):
     with pytest.raises(EnvironmentProblem) as refused:
         broker_of(url, None)
     assert refused.value.code == "mqtt-url"
+
+
+def mqtt_state(collector):
+    """What the worker that answers says of its part in following the broker."""
+    answer = httpx.get(f"{collector.url}/readyz", verify=collector.tls, timeout=30)
+    assert answer.status_code == 200
+    return answer.json()["tasks"]["mqtt"]
+
+
+def until(condition, seconds=60):
+    """Whether something becomes true."""
+    for _ in range(seconds * 10):
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.mark.parametrize("kind", ["mosquitto", "amqtt"])
+def test_a_broker_that_restarts_is_followed_again(tmp_path, kind):
+    station = FastStation()
+    port = free_port()
+    more = ("--mqtt", f"mqtt://127.0.0.1:{port}")
+    with CollectorProcess(tmp_path, trust_of([station]), more=more) as collector:
+        assert until(lambda: "tried again" in mqtt_state(collector))
+        for number in (1, 2):
+            with broker(kind, tmp_path, port):
+                client = Client(port, station.kid.hex())
+                assert client.ask(station.seal())["acks"][0]["number"] == number
+                assert mqtt_state(collector) == "connected"
+                client.close()
+            assert until(lambda: "tried again" in mqtt_state(collector))
+
+
+def test_a_broker_behind_tls(tmp_path):
+    station = FastStation()
+    write_server_files(tmp_path, ["127.0.0.1"])
+    ca = tmp_path / "ca.pem"
+    settings = f"certfile {tmp_path}/server.pem\nkeyfile {tmp_path}/server.key\n"
+    with broker("mosquitto", tmp_path, settings=settings) as (_, port):
+        more = ("--mqtt", f"mqtts://127.0.0.1:{port}", "--mqtt-ca", ca)
+        with CollectorProcess(tmp_path, trust_of([station]), more=more) as collector:
+            client = Client(port, station.kid.hex(), ca)
+            assert client.ask(station.seal())["acks"][0]["number"] == 1
+            client.close()
+            assert mqtt_state(collector) == "connected"
+    # A broker with a certificate of somebody else gets no upload.
+    (tmp_path / "other").mkdir()
+    write_server_files(tmp_path / "other", ["127.0.0.1"])
+    settings = settings.replace(f"{tmp_path}/server", f"{tmp_path}/other/server")
+    with broker("mosquitto", tmp_path, settings=settings) as (_, port):
+        more = ("--mqtt", f"mqtts://127.0.0.1:{port}", "--mqtt-ca", ca)
+        with CollectorProcess(tmp_path, trust_of([station]), more=more) as collector:
+            assert until(lambda: "CERTIFICATE_VERIFY_FAILED" in mqtt_state(collector))
+
+
+def test_more_uploads_than_fit_are_all_stored(tmp_path):
+    """The broker sends as fast as it can; the database is held up meanwhile."""
+    stations = [FastStation() for _ in range(400)]
+    settings = "max_inflight_messages 0\nmax_queued_messages 0\n"
+    with broker("mosquitto", tmp_path, settings=settings) as (url, port):
+        more = ("--mqtt", url)
+        with CollectorProcess(tmp_path, trust_of(stations), more=more) as collector:
+            assert until(lambda: mqtt_state(collector) == "connected")
+            answered = set()
+            client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+            client.max_inflight_messages_set(1000)
+            client.on_message = lambda _c, _u, message: answered.add(message.topic)
+            client.connect("127.0.0.1", port)
+            client.subscribe(ANSWERS + "+", qos=1)
+            client.loop_start()
+            held = WriteLock(collector.data / "collector.sqlite.lock")
+            with held:  # nothing is committed as long as this lasts
+                sent = [
+                    client.publish(BATCHES + one.kid.hex(), b"".join(one.seals(3)), qos=1)
+                    for one in stations
+                ]
+                for one in sent:
+                    one.wait_for_publish(30)
+                time.sleep(1)
+                assert not answered
+            assert until(lambda: len(answered) == len(stations))
+            client.loop_stop()
+            client.disconnect()
+            export = httpx.get(f"{collector.url}/v1/export", verify=collector.tls, timeout=60)
+            assert len(list(split_sequence(export.content))) == 3 * len(stations)
+
+
+def test_what_is_in_hand_when_the_collector_dies_comes_again_from_the_broker(tmp_path):
+    """Published once, never sent again by the station: the broker still has it."""
+    station = FastStation()
+    with broker("mosquitto", tmp_path) as (url, port):
+        more = ("--mqtt", url)
+        with CollectorProcess(tmp_path, trust_of([station]), more=more) as collector:
+            assert until(lambda: mqtt_state(collector) == "connected")
+            client = Client(port, station.kid.hex())
+            with WriteLock(collector.data / "collector.sqlite.lock"):
+                client.publish(station.seal())
+                time.sleep(1)
+                collector.kill()
+        with CollectorProcess(tmp_path, trust_of([station]), more=more):
+            assert until(lambda: client.answers)
+            assert json.loads(client.answers[0])["acks"][0]["number"] == 1
+            client.close()

@@ -3,7 +3,8 @@
 A station publishes a CBOR sequence to `meterseal/v1/batches/<device id>` and gets the JSON answer
 of WIRE_FORMAT section 10 on `meterseal/v1/answers/<device id>`. The broker is trusted with
 nothing: a station frees no batch before an answer names its hash, and that comes after the commit.
-One worker at a time follows the broker; if it dies, another takes over.
+The broker is told that a message has arrived only then, too: what the collector has not stored the
+broker still has. One worker at a time follows the broker; if it dies, another takes over.
 """
 
 import asyncio
@@ -13,12 +14,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-import aiomqtt
-
 from meterseal.collector.background import Say
-from meterseal.collector.body import MAX_BODY_BYTES
-from meterseal.collector.errors import CollectorError
-from meterseal.collector.intake import Intake, as_json
+from meterseal.collector.intake import Intake
+from meterseal.collector.mqtt_session import Session
 from meterseal.errors import EnvironmentProblem
 
 try:
@@ -26,13 +24,7 @@ try:
 except ImportError:  # Windows: one worker only.
     fcntl = None  # type: ignore[assignment]
 
-BATCHES: Final = "meterseal/v1/batches/"
-ANSWERS: Final = "meterseal/v1/answers/"
-_AT_ONCE: Final = 256
-"""Uploads in hand, which share commits; beyond it the broker has to wait."""
-_QUEUED: Final = 64
 _RETRY_S: Final = 2.0
-_ID_LEN: Final = 16
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -75,13 +67,20 @@ async def follow(broker: Broker, intake: Intake, data: Path, say: Say) -> None:
     """For ever; a broker that is away is tried again. `data`: holds the lock of the followers."""
     with open(data / "mqtt.lock", "wb") as lock:
         while fcntl and not _taken(lock.fileno()):
+            say("another worker follows the broker")
             await asyncio.sleep(_RETRY_S)
         while True:
+            session = Session(intake, f"meterseal-{data.absolute().name}")
+            if broker.tls is not None:
+                session.client.tls_set_context(broker.tls)
+            if broker.user is not None:
+                session.client.username_pw_set(broker.user, broker.password)
             try:
-                await _session(broker, intake, f"meterseal-{data.absolute().name}")
-            except (aiomqtt.MqttError, OSError) as problem:
+                await session.run(broker.host, broker.port, say)
+            except OSError as problem:
+                say(f"broker {broker.host}:{broker.port}: {problem}; it is tried again")
                 _LOG.warning("broker %s:%d: %s", broker.host, broker.port, problem)
-                await asyncio.sleep(_RETRY_S)
+            await asyncio.sleep(_RETRY_S)
 
 
 def _taken(file: int) -> bool:
@@ -90,39 +89,3 @@ def _taken(file: int) -> bool:
     except OSError:
         return False
     return True
-
-
-async def _session(broker: Broker, intake: Intake, name: str) -> None:
-    """One connection. The broker keeps what comes while nobody follows (no clean session)."""
-    client = aiomqtt.Client(
-        broker.host,
-        broker.port,
-        username=broker.user,
-        password=broker.password,
-        tls_context=broker.tls,
-        identifier=name,
-        clean_session=False,
-        protocol=aiomqtt.ProtocolVersion.V311,
-        max_queued_incoming_messages=_QUEUED,
-    )
-    room = asyncio.Semaphore(_AT_ONCE)
-    async with client, asyncio.TaskGroup() as group:
-        await client.subscribe(BATCHES + "+", qos=1)
-        async for message in client.messages:
-            await room.acquire()
-            task = group.create_task(_answer(client, intake, message))
-            task.add_done_callback(lambda _task: room.release())
-
-
-async def _answer(client: aiomqtt.Client, intake: Intake, message: aiomqtt.Message) -> None:
-    device = str(message.topic).removeprefix(BATCHES)
-    if len(device) != _ID_LEN or not isinstance(message.payload, bytes):
-        return
-    try:
-        if len(message.payload) > MAX_BODY_BYTES:
-            text = f"expected at most {MAX_BODY_BYTES} bytes"
-            raise CollectorError(413, "upload-too-large", text, "Send fewer batches at once.")
-        content = as_json(await intake.take(message.payload))
-    except CollectorError as error:
-        content = as_json(error.body())
-    await client.publish(ANSWERS + device, content, qos=1)
