@@ -54,3 +54,15 @@ def test_a_missing_key_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert run("people", "add", tmp_path / "p.json", "--key-file", tmp_path / "none", "x") == 3
     assert "key-unreadable" in capsys.readouterr().err
     assert not (tmp_path / "p.json").exists()
+
+
+def test_a_pseudonym_by_a_key_of_the_board(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, found = tmp_path / "people.json", "AB" * 16
+    assert run("people", "add", file, "--pseudonym", found, NAMES[0]) == 0
+    assert capsys.readouterr().out.strip() == found.lower()
+    assert run("people", "show", file, found) == 0
+    assert run("people", "add", file, "--pseudonym", "xy", NAMES[0]) == 1
+    assert "people-pseudonym" in capsys.readouterr().err
+    assert run("people", "add", file, NAMES[0]) == 2

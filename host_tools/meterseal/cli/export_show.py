@@ -37,6 +37,7 @@ def as_object(ledger: Ledger) -> dict[str, object]:
                 "device": one.kid.hex(),
                 "page": one.record.page,
                 "good": one.good,
+                "verdict": one.verdict,
                 "findings": [{"code": f.code, "text": f.text} for f in one.findings],
             }
             for one in ledger.checked

@@ -15,6 +15,8 @@ Examples:
 
     meterseal people add people.json --key-file pseudonym.key "card 04A2B3C4"
 
+    meterseal people add people.json --pseudonym 5d3c9a7e11f02b485d3c9a7e11f02b48 "card 04A2B3C4"
+
     meterseal people show people.json 5d3c9a7e11f02b485d3c9a7e11f02b48
 
     meterseal people delete people.json 5d3c9a7e11f02b485d3c9a7e11f02b48
@@ -35,21 +37,35 @@ def register(app: typer.Typer) -> None:
 def add(
     file: _File,
     identifier: Annotated[str, typer.Argument(help="As the controller gives it.")],
-    key_file: Annotated[Path, typer.Option(help="File with the stations' pseudonym_key.")],
+    key_file: Annotated[
+        Path | None, typer.Option(help="File with the stations' pseudonym_key.")
+    ] = None,
+    pseudonym: Annotated[
+        str, typer.Option(help="Or the pseudonym that the station answered, by a key of its own.")
+    ] = "",
 ) -> None:
     """Keep an identifier."""
-    from meterseal.errors import EnvironmentProblem
     from meterseal.ocmf.people import People
 
+    if (key_file is None) == (not pseudonym):
+        raise typer.BadParameter("give --key-file or --pseudonym, one of them")
+    if key_file is None:
+        typer.echo(People(file).put(pseudonym, identifier))
+    else:
+        typer.echo(People(file).add(_key(key_file), identifier))
+
+
+def _key(key_file: Path) -> bytes:
+    from meterseal.errors import EnvironmentProblem
+
     try:
-        key = key_file.read_text(encoding="utf-8").strip().encode()
+        return key_file.read_text(encoding="utf-8").strip().encode()
     except (OSError, ValueError) as problem:
         raise EnvironmentProblem(
             "key-unreadable",
             f"expected the pseudonym key in {key_file}: {problem}",
             "Give the file that holds the value of pseudonym_key.",
         ) from problem
-    typer.echo(People(file).add(key, identifier))
 
 
 def show(file: _File, pseudonym: _Pseudonym) -> None:

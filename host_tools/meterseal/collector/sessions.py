@@ -73,6 +73,7 @@ def _row(one: Checked) -> dict[str, Any]:
         "end_kwh": None if last.rv_kwh is None else str(last.rv_kwh),
         "energy_kwh": None if energy is None else str(energy),
         "good": one.good,
+        "verdict": one.verdict,
         "findings": [{"code": found.code, "text": found.text} for found in one.findings],
     }
 

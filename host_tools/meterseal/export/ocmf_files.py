@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape
 from meterseal.ocmf.ledger import Checked
 from meterseal.ocmf.record import METHOD
 
+_XML_NAMES: Final = "[0-9a-f]" * 16 + "-[TF]*.xml"
 SPKI_P256: Final = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
 """DER SubjectPublicKeyInfo of a P-256 key in front of its 65 bytes (RFC 5480)."""
 CSV_HEAD: Final = (
@@ -37,10 +38,13 @@ CSV_HEAD: Final = (
 
 
 def write_all(checked: Sequence[Checked], out: Path) -> list[Path]:
-    """Write records.ocmf, sessions.csv, ocpp.json and one XML for each record below `out`."""
+    """Write records, sessions.csv, keys.csv, ocpp.json and one XML for each record to `out`."""
     out.mkdir(parents=True, exist_ok=True)
+    for old in out.glob(_XML_NAMES):
+        old.unlink()  # of an earlier export: what is refused now must not stand there
     texts = {"records.ocmf": "".join(one.record.text + "\n" for one in checked)}
     texts["sessions.csv"] = sessions_csv(checked)
+    texts["keys.csv"] = keys_csv(checked)
     texts["ocpp.json"] = json.dumps([ocpp(one) for one in _sessions(checked)], indent=1) + "\n"
     for one in checked:
         texts[f"{one.kid.hex()}-{one.record.page}.xml"] = xml(one)
@@ -64,6 +68,16 @@ def xml(one: Checked) -> str:
     )
 
 
+def keys_csv(checked: Sequence[Checked]) -> str:
+    """The public key of each station as the XML files have it, to be published apart from them."""
+    keys = {(one.station, one.kid.hex(), spki(one.public_key).hex()) for one in checked}
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("station", "device", "public_key_spki_hex"))
+    writer.writerows((_cell(station), *rest) for station, *rest in sorted(keys))
+    return text.getvalue()
+
+
 def sessions_csv(checked: Sequence[Checked]) -> str:
     """A line for each session; numbers with the digits that were signed."""
     text = io.StringIO()
@@ -75,7 +89,7 @@ def sessions_csv(checked: Sequence[Checked]) -> str:
         begin, end = first.rv_kwh or Decimal(0), last.rv_kwh or Decimal(0)
         idle = "" if record.idle_kwh is None else str(record.idle_kwh)
         who = (one.kid.hex(), record.page, _cell(record.point), _cell(record.meter), record.user)
-        energy = (begin, end, end - begin, idle, "yes" if one.good else "no")
+        energy = (begin, end, end - begin, idle, one.verdict)
         writer.writerow((*who, first.time, last.time, last.place, *energy))
     return text.getvalue()
 

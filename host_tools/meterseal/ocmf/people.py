@@ -8,11 +8,13 @@ import hashlib
 import hmac
 import json
 import os
+import re
 from pathlib import Path
 
 from meterseal.errors import ConfigurationError
 
 _PSEUDONYM_LEN = 16
+_PSEUDONYM = re.compile("[0-9a-fA-F]{32}")
 
 
 def pseudonym(key: bytes, identifier: str) -> str:
@@ -38,10 +40,22 @@ class People:
 
     def add(self, key: bytes, identifier: str) -> str:
         """Keep an identifier; its pseudonym."""
-        found = pseudonym(key, identifier)
-        self._known[found] = identifier
+        return self.put(pseudonym(key, identifier), identifier)
+
+    def put(self, pseudonym_hex: str, identifier: str) -> str:
+        """Keep an identifier under the pseudonym that a station gave; that pseudonym.
+
+        Raises ConfigurationError `people-pseudonym`.
+        """
+        if not _PSEUDONYM.fullmatch(pseudonym_hex):
+            raise ConfigurationError(
+                "people-pseudonym",
+                f"expected 32 hexadecimal digits, found {pseudonym_hex[:40]!r}",
+                "Give the pseudonym as the station answered it.",
+            )
+        self._known[pseudonym_hex.lower()] = identifier
         self._write()
-        return found
+        return pseudonym_hex.lower()
 
     def of(self, pseudonym_hex: str) -> str | None:
         """The identifier, or None if nobody is known."""
