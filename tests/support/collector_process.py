@@ -15,9 +15,13 @@ START = "from meterseal.cli import collect; import typer; a = typer.Typer(); " +
 
 
 class CollectorProcess:
-    """A collector on a free port of 127.0.0.1. `directory` keeps data, certificate and log."""
+    """A collector on a free port of 127.0.0.1. `directory` keeps data, certificate and log.
 
-    def __init__(self, directory, trust: bytes, workers=1, database="", more=()):
+    `before`: Python that it runs first.
+    """
+
+    def __init__(self, directory, trust: bytes, workers=1, database="", more=(), before=""):
+        self._start = before + START
         self.directory = Path(directory)
         self.data = self.directory / "data"
         if not (self.directory / "ca.pem").exists():
@@ -37,7 +41,7 @@ class CollectorProcess:
         """Start it and wait for its ready line; its group can be killed as one."""
         with open(self.directory / "collector.log", "ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", START, *map(str, self._arguments)],
+                [sys.executable, "-c", self._start, *map(str, self._arguments)],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,

@@ -37,6 +37,9 @@ def collect(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; one a core.")] = 1,
     mqtt: Annotated[str, typer.Option(help="Broker too: mqtts://[USER:PASSWORD@]HOST.")] = "",
     mqtt_ca: Annotated[Path | None, typer.Option(help="Authority of the broker, PEM.")] = None,
+    connections_per_address: Annotated[
+        int, typer.Option(min=0, help="Of one address and worker; 0: half of all there are.")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line when ready.")] = False,
 ) -> None:
     """Serve until told to stop (help text: `_HELP`)."""
@@ -45,7 +48,6 @@ def collect(
     def ready(url: str) -> None:
         typer.echo(json.dumps({"ready": True, "url": url}) if as_json else f"Listening on {url}")
 
-    serve(
-        Settings(data, cert, key, trust, host, port, database, workers, mqtt, mqtt_ca),
-        ready,
-    )
+    settings = Settings(data, cert, key, trust, host, port, database, workers)
+    settings = settings._replace(mqtt=mqtt, mqtt_ca=mqtt_ca)
+    serve(settings._replace(connections_per_address=connections_per_address), ready)

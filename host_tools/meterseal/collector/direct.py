@@ -73,6 +73,7 @@ class DirectUploads(BoundedHttp):
             super().data_received(data)
             return
         self._unset_keepalive_if_required()
+        self._head_is_there()
         self._direct = True
         self._intake.submit(body, self._answer)
 
@@ -82,6 +83,10 @@ class DirectUploads(BoundedHttp):
             self._ending = True
         else:
             super().shutdown()
+
+    def waiting_since(self) -> float | None:
+        """As there; a direct upload is owed its answer."""
+        return None if self._direct else super().waiting_since()
 
     def _is_idle(self) -> bool:
         """Nothing is in hand, and there is room for more."""

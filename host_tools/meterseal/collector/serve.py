@@ -3,6 +3,7 @@
 import gc
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,8 +15,10 @@ from starlette.types import ASGIApp
 
 from meterseal.collector.app import create_app
 from meterseal.collector.background import Background, Job
+from meterseal.collector.bounded import BoundedHttp
 from meterseal.collector.database import Database
 from meterseal.collector.direct import DirectUploads
+from meterseal.collector.door import Door, Limits, limits
 from meterseal.collector.intake import Intake
 from meterseal.collector.live_trust import LiveTrust
 from meterseal.collector.pages import Pages, add_pages
@@ -27,8 +30,7 @@ from meterseal.collector.updates import Rollouts, add_update_routes
 from meterseal.collector.uploads import UploadsFirst
 from meterseal.errors import EnvironmentProblem
 
-MAX_CONNECTIONS: Final = 4000
-"""Of one worker; beyond it the answer is 503. Bounds the memory that clients can take."""
+_STARTUP_FAILED: Final = 3
 
 
 class Settings(NamedTuple):
@@ -44,6 +46,7 @@ class Settings(NamedTuple):
     workers: int = 1
     mqtt: str = ""
     mqtt_ca: Path | None = None
+    connections_per_address: int = 0
 
     @property
     def database_url(self) -> str:
@@ -52,15 +55,28 @@ class Settings(NamedTuple):
 
 
 class _Server(uvicorn.Server):
-    """Says when it is ready."""
+    """Lets connections in through a door of our own, and says when it is ready."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, most: Limits, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
+        self._most = most
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        await self.lifespan.startup()
+        if self.lifespan.should_exit:
+            sys.exit(_STARTUP_FAILED)
+        doors = [Door(one, self.config.ssl, self._protocol, self._most) for one in sockets or ()]
+        self.servers = doors  # type: ignore[assignment]  # as far as uvicorn uses servers
+        for door in doors:
+            door.open()
+        self.started = True
         self._on_ready()
+
+    def _protocol(self) -> BoundedHttp:
+        return DirectUploads(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
 
 
 def serve(settings: Settings, ready: Callable[[str], None]) -> None:
@@ -114,6 +130,7 @@ def _jobs(settings: Settings, intake: Intake, trust: LiveTrust) -> list[Job]:
 
 def serve_on(settings: Settings, listener: socket.socket, on_ready: Callable[[], None]) -> None:
     """Serve on a socket in this process."""
+    most = limits(settings.connections_per_address)
     config = uvicorn.Config(
         build(settings),
         http=DirectUploads,
@@ -124,7 +141,7 @@ def serve_on(settings: Settings, listener: socket.socket, on_ready: Callable[[],
         proxy_headers=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=3,
-        limit_concurrency=MAX_CONNECTIONS,
+        limit_concurrency=2 * most.total,
         server_header=False,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -132,7 +149,7 @@ def serve_on(settings: Settings, listener: socket.socket, on_ready: Callable[[],
     gc.collect()
     gc.freeze()  # what is there now stays: the collector of garbage need not look at it again
     gc.set_threshold(20_000, 20, 20)
-    _Server(config, on_ready).run(sockets=[listener])
+    _Server(config, most, on_ready).run(sockets=[listener])
 
 
 def _no_more(_number: int, _frame: FrameType | None) -> None:
@@ -142,7 +159,7 @@ def _no_more(_number: int, _frame: FrameType | None) -> None:
 def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
     """A listening socket; `shared`: other workers listen on the same port."""
     try:
-        return socket.create_server((host, port), backlog=512, reuse_port=shared)
+        return socket.create_server((host, port), backlog=1024, reuse_port=shared)
     except OSError as error:
         raise EnvironmentProblem(
             "collector-port",

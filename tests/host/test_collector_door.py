@@ -1,0 +1,116 @@
+"""Clients that only hold connections open do not keep stations out."""
+
+import contextlib
+import socket
+import ssl
+import time
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from support.collector_process import CollectorProcess
+from support.fast_station import FastStation, trust_of
+
+HEAD = b"POST /v1/batches HTTP/1.1\r\nHost: c\r\nContent-Type: application/cbor-seq\r\n"
+FEW_FILES = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300));"
+# which leaves 100 connections
+WAYS = {
+    "no-handshake": None,
+    "silent": b"",
+    "in-its-head": HEAD,
+    "in-its-body": HEAD + b"Content-Length: 99\r\n\r\n\xd2",
+    "between-requests": b"GET /healthz HTTP/1.1\r\nHost: c\r\n\r\n",
+}
+
+
+def connect(collector, source, way):
+    """A connection from an address of this machine; None if it was refused."""
+    address = urlsplit(collector.url)
+    plain = socket.create_connection(
+        (address.hostname, address.port), timeout=20, source_address=(source, 0)
+    )
+    if way is None:
+        return plain
+    try:
+        held = collector.tls.wrap_socket(plain, server_hostname="127.0.0.1")
+        held.sendall(way)
+    except OSError:
+        plain.close()
+        return None
+    return held
+
+
+def is_served(collector, station):
+    """A station that connects anew for each upload, as most do."""
+    with httpx.Client(verify=collector.tls, base_url=collector.url, timeout=30) as client:
+        answer = client.post("/v1/batches", content=station.seal())
+    return answer.status_code == 200 and answer.json()["acks"][0]["number"] == station.number
+
+
+def is_answered(held):
+    """Whether the answer to `between-requests` comes."""
+    data = b""
+    while not data.endswith(b"}"):
+        more = held.recv(4096)
+        if not more:
+            return False
+        data += more
+    return b" 200 " in data
+
+
+def ends(held):
+    """Whether the collector closes a connection, within a minute."""
+    held.settimeout(60)
+    with contextlib.suppress(ssl.SSLError, ConnectionError):
+        return held.recv(1) == b""
+    return True
+
+
+@pytest.fixture(scope="module")
+def collector(tmp_path_factory):
+    station = FastStation()
+    place = tmp_path_factory.mktemp("door")
+    with CollectorProcess(place, trust_of([station]), before=FEW_FILES) as running:
+        yield running, station
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_more_clients_than_places_from_many_addresses(collector, way):
+    running, station = collector
+    held = []
+    for number in range(160):
+        held.append(connect(running, f"127.0.1.{number % 40 + 1}", way))
+        if number % 20 == 19:
+            assert is_served(running, station), number
+    assert all(is_served(running, station) for _ in range(5))
+    for one in held:
+        if one is not None:
+            one.close()
+
+
+def test_one_address_does_not_take_all_places(collector):
+    running, station = collector
+    held = [connect(running, "127.0.2.1", b"") for _ in range(80)]
+    assert sum(one is None for one in held) >= 20
+    assert is_served(running, station)
+    for one in held:
+        if one is not None:
+            one.close()
+
+
+def test_heads_and_handshakes_have_to_come_in_time(tmp_path):
+    before = (
+        "import meterseal.collector.bounded as b, meterseal.collector.door as d;"
+        "b.HEAD_S = 0.7; d.HANDSHAKE_S = 0.7;"
+    )
+    station = FastStation()
+    with CollectorProcess(tmp_path, trust_of([station]), before=before) as running:
+        held = [connect(running, "127.0.0.1", way) for way in (None, b"", HEAD)]
+        later = connect(running, "127.0.0.1", WAYS["between-requests"])
+        assert is_answered(later)
+        time.sleep(1.5)
+        later.sendall(WAYS["between-requests"])  # idle between requests is another matter
+        assert is_answered(later)
+        later.sendall(b"GET /he")
+        assert all(ends(one) for one in [*held, later])
+        assert is_served(running, station)
