@@ -13,8 +13,9 @@ from meterseal.collector import body
 from meterseal.collector.app import create_app
 from meterseal.collector.database import Database
 from meterseal.collector.intake import Intake
+from meterseal.collector.rates import Buckets, Rate, Rates
 from meterseal.collector.receipt import MAX_ACKS, ReceiptSigner, load_or_create
-from meterseal.collector.records import Head
+from meterseal.collector.records import Head, Refused
 from meterseal.collector.store import Store
 from meterseal.errors import EnvironmentProblem
 from meterseal.trust import parse_trust
@@ -237,3 +238,44 @@ def test_the_receipt_key_is_kept_and_never_replaced(tmp_path):
         load_or_create(path)
     assert caught.value.code == "collector-receipt-key"
     assert path.read_text() == "damaged"
+
+
+def test_garbage_is_limited_and_what_verifies_is_not(intake, stations):
+    """From one address: a device that nobody knows, and stations behind the same router."""
+    intake.rates = Rates(of_address=Rate(20_000, 10))
+    garbage = [bytes([number]) * 5000 for number in range(1, 9)]
+
+    async def scenario(client):
+        statuses = []
+        for number, one in enumerate(garbage):
+            answer = await client.post("/v1/batches", content=one, headers=SEQUENCE)
+            statuses.append(answer.status_code)
+            good = stations[0].seal()
+            both = await client.post("/v1/batches", content=good + one, headers=SEQUENCE)
+            assert both.json()["acks"][0]["number"] == number + 1
+            assert both.json()["refused"] == ["cose-tag"]
+        return statuses, answer
+
+    statuses, last = run(intake, scenario)
+    assert statuses[:1] == [200] and statuses[3:] == [429] * 5
+    assert last.json()["code"] == "upload-rate" and int(last.headers["retry-after"]) > 100
+
+
+def test_a_bucket_fills_again():
+    now = [0.0]
+    buckets = Buckets(Rate(1000, 10), lambda: now[0])
+    assert buckets.wait_s("a", 1000) == 0
+    buckets.take("a", 1000)
+    assert buckets.wait_s("a", 500) == 50 and buckets.wait_s("b", 500) == 0
+    now[0] = 20.0
+    assert buckets.wait_s("a", 500) == 30
+    now[0] = 50.0
+    assert buckets.wait_s("a", 500) == 0
+
+
+def test_a_device_has_a_rate_of_its_own_whatever_address_it_has():
+    rates = Rates(of_device=Rate(2000, 10))
+    mine, other = (Refused("key-unknown", bytes(900), device) for device in (b"mine", b"other"))
+    assert rates.wait_s("1.1.1.1", [mine]) == 0
+    assert rates.wait_s("2.2.2.2", [mine]) > 0
+    assert rates.wait_s("2.2.2.2", [other]) == 0

@@ -8,6 +8,7 @@ import pytest
 from meterseal.collector.database import Database
 from meterseal.collector.errors import CollectorError
 from meterseal.collector.ingest import MAX_STORED
+from meterseal.collector.quarantine import ROW_COST, Quotas
 from meterseal.collector.records import Upload
 from meterseal.collector.store import Store
 from meterseal.errors import EnvironmentProblem
@@ -386,4 +387,62 @@ def test_many_writers_at_once_lose_nothing_and_store_nothing_twice(bench, databa
     for station, chain in zip(stations, batches, strict=True):
         assert place(bench.store.heads(station.kid)) == (12, None)
         assert list(bench.store.raw_batches(station.kid)) == chain
+    bench.database.engine.dispose()
+
+
+QUOTAS = Quotas(of_device=8000, total=20_000)
+
+
+def quarantined(bench):
+    """Bytes in quarantine, by id; the counters agree with the rows."""
+    rows = bench.rows("SELECT device, raw FROM quarantine ORDER BY id")
+    used = dict(bench.rows("SELECT scope, bytes FROM quarantine_use"))
+    assert used.pop(b"total") == sum(len(raw) + ROW_COST for _, raw in rows)
+    for device in {row[0] for row in rows}:
+        mine = sum(len(raw) + ROW_COST for one, raw in rows if one == device)
+        assert used.pop(device) == mine
+    assert not used
+    return [raw for _, raw in rows]
+
+
+def test_garbage_without_a_name_has_one_quota(database_url, station):
+    bench = Bench(database_url, [station], QUOTAS)
+    for number in range(100):
+        bench.send(b"%03d" % number * 40)
+    assert quarantined(bench) == [b"%03d" % number * 40 for number in range(79, 100)]
+    bench.database.engine.dispose()
+
+
+def test_the_oldest_of_unknown_devices_makes_room_and_known_ones_stay(database_url, station):
+    bench = Bench(database_url, [station], QUOTAS)
+    signed = station.seal(k13=[])  # of a known device, and not as it should be
+    first = station.seal()
+    claimed = first[:-1] + bytes([first[-1] ^ 1])
+    for raw in (signed, claimed):
+        bench.send(raw)
+    strangers = [FastStation().seal() for _ in range(40)]
+    for raw in strangers:
+        bench.send(raw)
+    kept = quarantined(bench)
+    assert kept[:2] == [signed, claimed] and kept[2:] == strangers[-len(kept[2:]) :]
+    assert len(kept) > 10 and sum(len(raw) + ROW_COST for raw in kept) <= QUOTAS.total
+    # One upload may bring more than there is room for.
+    bench.send(*(FastStation().seal() for _ in range(50)))
+    assert quarantined(bench)[:2] == [signed, claimed]
+    bench.database.engine.dispose()
+
+
+def test_a_device_out_of_order_fills_its_own_quota_alone(database_url, station):
+    other = FastStation()
+    bench = Bench(database_url, [station, other], QUOTAS)
+    waiting = [FastStation().seal() for _ in range(3)]
+    bench.send(*waiting)
+    signed = [station.seal(k13=[]) for _ in range(60)]
+    for raw in signed:
+        bench.send(raw)
+    kept = quarantined(bench)
+    assert kept[:3] == waiting  # it displaces nobody
+    mine = kept[3:]
+    assert mine and mine == signed[: len(mine)]  # of evidence the first is kept
+    assert place(bench.send(other.seal())) == (1, None)
     bench.database.engine.dispose()

@@ -3,6 +3,7 @@ memory, and honest stations are served meanwhile.
 """
 
 import contextlib
+import os
 import socket
 from urllib.parse import urlsplit
 
@@ -207,3 +208,20 @@ def test_broken_http(collector, client, stations, request_bytes):
     answer, _ = flood(collector, request_bytes, [])
     assert answer[9:10] in (b"4", b""), answer
     assert is_served(client, stations[0])
+
+
+def test_anonymous_garbage_does_not_fill_the_disk(tmp_path):
+    """More than the quotas hold, from one address: limited, and the honest one is served."""
+    station = FastStation()
+    more = ("--quarantine-mib", "2")
+    with (
+        CollectorProcess(tmp_path, trust_of([station]), more=more) as running,
+        httpx.Client(verify=running.tls, base_url=running.url, timeout=60) as anonymous,
+    ):
+        answers = [anonymous.post("/v1/batches", content=os.urandom(MIB - 99)) for _ in range(24)]
+        codes = [answer.status_code for answer in answers]
+        assert codes[0] == 200 and codes[-1] == 429 and answers[-1].headers["retry-after"]
+        assert is_served(anonymous, station)
+    held = sum(path.stat().st_size for path in running.data.iterdir())
+    print(f"\n24 MiB of garbage: {codes.count(200)} taken, {held / MIB:.1f} MiB on disk")
+    assert held < 8 * MIB

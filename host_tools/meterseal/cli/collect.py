@@ -40,6 +40,9 @@ def collect(
     connections_per_address: Annotated[
         int, typer.Option(min=0, help="Of one address and worker; 0: half of all there are.")
     ] = 0,
+    quarantine_mib: Annotated[
+        int, typer.Option(min=1, help="MiB for all that does not verify; the oldest makes room.")
+    ] = 256,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line when ready.")] = False,
 ) -> None:
     """Serve until told to stop (help text: `_HELP`)."""
@@ -49,5 +52,5 @@ def collect(
         typer.echo(json.dumps({"ready": True, "url": url}) if as_json else f"Listening on {url}")
 
     settings = Settings(data, cert, key, trust, host, port, database, workers)
-    settings = settings._replace(mqtt=mqtt, mqtt_ca=mqtt_ca)
+    settings = settings._replace(mqtt=mqtt, mqtt_ca=mqtt_ca, quarantine_mib=quarantine_mib)
     serve(settings._replace(connections_per_address=connections_per_address), ready)

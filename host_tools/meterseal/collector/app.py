@@ -57,11 +57,12 @@ def create_app(intake: Intake, background: Background | None = None) -> FastAPI:
 
 
 def _add_device_routes(app: FastAPI, intake: Intake) -> None:
-    @app.post("/v1/batches", openapi_extra=_BODY, responses=refusals(408, 413, 415, 503))
+    @app.post("/v1/batches", openapi_extra=_BODY, responses=refusals(408, 413, 415, 429, 503))
     async def post_batches(request: Request) -> Response:
         """Take a batch or a CBOR sequence of batches; what is acknowledged is on disk."""
         body = await read_body(request.headers.raw, request.receive)
-        return Response(as_json(await intake.take(body)), media_type=_JSON)
+        source = request.client.host if request.client else ""
+        return Response(as_json(await intake.take(body, source)), media_type=_JSON)
 
     @app.get("/v1/head")
     def get_head(device: DeviceId) -> dict[str, Any]:
@@ -103,5 +104,5 @@ def _add_state_routes(app: FastAPI, intake: Intake, background: Background) -> N
 
 def _refuse(_request: Request, error: Exception) -> Response:
     assert isinstance(error, CollectorError)
-    headers = {"Retry-After": "30"} if error.status == 503 else None
+    headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s else None
     return Response(as_json(error.body()), error.status, headers, _JSON)

@@ -75,7 +75,7 @@ class DirectUploads(BoundedHttp):
         self._unset_keepalive_if_required()
         self._head_is_there()
         self._direct = True
-        self._intake.submit(body, self._answer)
+        self._intake.submit(body, self._answer, self.client[0] if self.client else "")
 
     def shutdown(self) -> None:
         """The server ends: what is in hand is answered before."""
@@ -117,7 +117,8 @@ class DirectUploads(BoundedHttp):
     def _response(self, found: Answer) -> bytes:
         if isinstance(found, CollectorError):
             line, content = b"HTTP/1.1 %d \r\n" % found.status, as_json(found.body())
-            line += b"retry-after: 30\r\n" if found.status == 503 else b""
+            if found.retry_after_s:
+                line += b"retry-after: %d\r\n" % found.retry_after_s
         else:
             line, content = b"HTTP/1.1 200 OK\r\n", as_json(found)
         fields = b"".join([b"%b: %b\r\n" % field for field in self.server_state.default_headers])

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from meterseal.collector.errors import CollectorError
+from meterseal.collector.errors import CollectorError, too_much
 from meterseal.collector.group_commit import GroupCommit, Stored
 from meterseal.collector.ingest import answer
 from meterseal.collector.judging import Judged, Judging, OpenAll
+from meterseal.collector.rates import Rates
 from meterseal.collector.receipt import ReceiptSigner
 from meterseal.collector.records import Head, Upload
 from meterseal.collector.store import Store
@@ -25,21 +26,23 @@ class Intake:
         self.store = store
         self._judging = Judging(open_all)
         self._signer = signer
+        self.rates = Rates()
         self._commit: GroupCommit | None = None
 
-    async def take(self, body: bytes) -> dict[str, Any]:
-        """The answer to an upload; everything that it acknowledges is on disk.
+    async def take(self, body: bytes, source: str = "") -> dict[str, Any]:
+        """The answer to an upload; everything that it acknowledges is on disk. `source`: who
+        counts for what does not verify, as an address.
 
-        Raises CollectorError `collector-store`.
+        Raises CollectorError `collector-store`, `collector-judging`, `upload-rate`.
         """
         waiting: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self.submit(body, partial(_resolve, waiting))
+        self.submit(body, partial(_resolve, waiting), source)
         found = await waiting
         if isinstance(found, CollectorError):
             raise found
         return found
 
-    def submit(self, body: bytes, done: Callable[[Answer], None]) -> None:
+    def submit(self, body: bytes, done: Callable[[Answer], None], source: str = "") -> None:
         """As `take`, for callers without a task: `done` is called once, on the event loop."""
         commit = self._group_commit()
 
@@ -52,6 +55,12 @@ class Intake:
         def judged(found: Judged) -> None:
             if isinstance(found, CollectorError):
                 done(found)
+            elif found.refused and (wait_s := self.rates.wait_s(source, found.refused)):
+                if not found.kept:
+                    done(too_much(wait_s))
+                    return
+                without = Upload(found.kept, [])
+                commit.submit(without, lambda _, result: stored(found, result))
             else:
                 commit.submit(found, stored)
 

@@ -134,7 +134,8 @@ class Session:
             remedy = "Send fewer batches at once."
             self._answer(message, CollectorError(413, "upload-too-large", text, remedy))
         else:
-            self._intake.submit(bytes(message.payload), partial(self._answer, message))
+            done = partial(self._answer, message)
+            self._intake.submit(bytes(message.payload), done, f"mqtt {device}")
 
     def _answer(self, message: paho.MQTTMessage, found: Answer) -> None:
         """Stored, or refused for good: the broker may forget the message."""

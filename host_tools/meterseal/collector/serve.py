@@ -22,6 +22,7 @@ from meterseal.collector.door import Door, Limits, limits
 from meterseal.collector.intake import Intake
 from meterseal.collector.live_trust import LiveTrust
 from meterseal.collector.pages import Pages, add_pages
+from meterseal.collector.quarantine import Quotas
 from meterseal.collector.receipt import load_or_create
 from meterseal.collector.rejudging import release
 from meterseal.collector.sessions import Sessions, add_routes
@@ -47,6 +48,7 @@ class Settings(NamedTuple):
     mqtt: str = ""
     mqtt_ca: Path | None = None
     connections_per_address: int = 0
+    quarantine_mib: int = 256
 
     @property
     def database_url(self) -> str:
@@ -105,7 +107,8 @@ def prepare(settings: Settings) -> None:
 
 def build(settings: Settings) -> ASGIApp:
     """The interface of one worker."""
-    store = Store(Database(settings.database_url))
+    quotas = Quotas(total=settings.quarantine_mib << 20)
+    store = Store(Database(settings.database_url), quotas)
     trust = LiveTrust(settings.trust)
     intake = Intake(store, trust.open_all, load_or_create(settings.data / "receipt.key"))
     app = create_app(intake, Background(*_jobs(settings, intake, trust)))

@@ -14,7 +14,6 @@ from meterseal.collector.intake import Intake, as_json
 
 PATH: Final = "/v1/batches"
 _JSON: Final = (b"content-type", b"application/json")
-_RETRY: Final = (b"retry-after", b"30")
 
 
 class UploadsFirst:
@@ -35,11 +34,12 @@ class UploadsFirst:
         status, headers = 200, [_JSON]
         try:
             body = await read_body(scope["headers"], receive)
-            content = as_json(await self.intake.take(body))
+            client = scope.get("client")
+            content = as_json(await self.intake.take(body, client[0] if client else ""))
         except CollectorError as error:
             status, content = error.status, as_json(error.body())
-            if status == 503:
-                headers.append(_RETRY)
+            if error.retry_after_s:
+                headers.append((b"retry-after", b"%d" % error.retry_after_s))
         headers.append((b"content-length", b"%d" % len(content)))
         start: Message = {"type": "http.response.start", "status": status, "headers": headers}
         await send(start)
