@@ -20,6 +20,7 @@ class FakePeer:
         self.answer = answer
         self.connections = 0
         self.refuse = False
+        self.write_errors = []  # numbers with which the next writes fail, as on MicroPython
         self._streams = []
 
     async def connect(self, host, port):
@@ -41,6 +42,8 @@ class _FakeStream:
         self._incoming = []  # (arrival_us, bytes or None)
 
     def write(self, data):
+        if self._peer.write_errors:
+            raise OSError(self._peer.write_errors.pop(0))
         self._out += bytes(data)
 
     async def drain(self):

@@ -108,6 +108,16 @@ class Faults(unittest.TestCase):
         bench.peer.refuse = False
         self.assertEqual(bench.read(), WORDS)
 
+    def test_what_fails_in_the_write_is_a_failed_connection(self):
+        """Where connecting does not wait, refusals and resets come with the first write."""
+        for number in (104, 111, 32):
+            bench = Tcp()
+            bench.peer.write_errors = [number] * 3
+            with self.assertRaises(ModbusBusError):
+                bench.read()
+            self.assertEqual(bench.read(), WORDS)
+            self.assertEqual((bench.peer.connections, bench.counters.bus), (4, 3))
+
     def test_silent_twice_is_connected_anew(self):
         bench = Tcp(["silence", "silence"])
         self.assertEqual(bench.read(), WORDS)
@@ -156,6 +166,13 @@ class RtuOverTcp(unittest.TestCase):
         meter.answers = [whole[:-1] + b"\x00", whole[:4]]
         self.assertEqual(run(self.client.read(1, 4, 0, 2)), WORDS)
         self.assertEqual(self.client.unit(1).counters.as_list(), [1, 0, 1, 1, 0, 2])
+
+    def test_what_fails_in_the_write_is_a_failed_connection(self):
+        self.bench()
+        self.peer.write_errors = [111] * 3
+        with self.assertRaises(ModbusBusError):
+            run(self.client.read(1, 4, 0, 2))
+        self.assertEqual(run(self.client.read(1, 4, 0, 2)), WORDS)
 
     def test_silence_reconnects(self):
         self.bench([b"", b""])

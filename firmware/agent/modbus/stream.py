@@ -40,8 +40,7 @@ class Stream:
 
     async def send(self, data, limit_ms):
         """Send all of `data`."""
-        self._writer.write(data)
-        await self._limited(self._writer.drain(), limit_ms, "send")
+        await self._limited(self._written(data), limit_ms, "send")
 
     async def receive(self, buf, wait_ms):
         """Add what comes within `wait_ms` to `buf`; False if nothing came.
@@ -75,6 +74,11 @@ class Stream:
             await self._timing.wait_for_ms(writer.wait_closed(), _CLOSE_MS)
         except (OSError, asyncio.TimeoutError):
             pass  # it is given up in any case
+
+    async def _written(self, data):
+        """MicroPython connects without waiting and sends in `write`: either fails here."""
+        self._writer.write(data)
+        await self._writer.drain()
 
     async def _limited(self, awaitable, limit_ms, what):
         try:
