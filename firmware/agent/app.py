@@ -141,6 +141,7 @@ class App:
     def on_sealed(self):
         gc.collect()
         if self.uplink:
+            self.uplink.receipts.sealed(self.sealer.number)
             self.uplink.wake()
 
     def others(self):
@@ -157,8 +158,9 @@ class App:
             health[6] = len(figures["bad_sectors"])
         health.update(self.board.health())
         fields = {_HEALTH: health}
-        if self.uplink and self.uplink.receipt:
-            fields[_RECEIPT] = self.uplink.receipt
+        receipt = self.uplink and self.uplink.receipts.offer(self.sealer.number + 1)
+        if receipt:
+            fields[_RECEIPT] = receipt
         if self.nonces:
             fields[_NONCES] = self.nonces
         return fields

@@ -7,6 +7,7 @@ every batch.
 
 import re
 import ssl
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -18,7 +19,7 @@ from meterseal.demo.stage import Stage, open_stage, wait_until
 from meterseal.trust import load_trust
 from meterseal.verify import Standard, Verifier
 from meterseal.verify.sources import pieces
-from support.odd_server import OddServer, server_context
+from support.odd_server import OddServer, acknowledging, reset, server_context
 
 FAILED = re.compile(r"uplink failed code=(\S+)")
 READING = re.compile(r"^debug journal reading sequence=(\d+) ")
@@ -144,6 +145,8 @@ def plain_http(link: ssl.SSLSocket) -> None:
 
 ODD: list[tuple[str, Callable[[Station], Callable[..., None]], str]] = [
     ("cut after the handshake", lambda s: lambda link: link.close(), "http-cut"),
+    ("reset after the handshake", lambda s: reset, "http-cut"),
+    ("reset in the request", lambda s: lambda link: (link.recv(64), reset(link)), "http-cut"),
     ("cut in the request", lambda s: lambda link: link.recv(64), "http-cut"),
     ("cut in the answer", lambda s: s.server.reply("HTTP/1.1 200 OK\r\nCont"), "http-cut"),
     ("500", lambda s: s.server.reply("HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"),
@@ -157,6 +160,8 @@ ODD: list[tuple[str, Callable[[Station], Callable[..., None]], str]] = [
      "ack-unknown"),
     ("another chain", lambda s: s.server.answer(s.stage.identity["device_id"]), "ack-unknown"),
     ("another device", lambda s: s.server.answer("11" * 8), "ack-none"),
+    ("a receipt beyond the limit",
+     lambda s: s.server.answer("11" * 8, receipt=bytes(1025)), "ack-none"),
 ]  # fmt: skip
 
 
@@ -170,6 +175,16 @@ def test_an_odd_answer_changes_nothing(
 ) -> None:
     station.server.behave(server_context(station.stage.out), make(station))
     station.expect(code)
+    assert station.acknowledged == 0
+
+
+def test_a_server_that_refuses_and_one_that_is_half_there(station: Station) -> None:
+    station.server.close()
+    station.expect("connect-failed")
+    station.server.behave(None, lambda link: time.sleep(5))
+    station.expect("http-timeout")
+    station.server.behave(None, reset)  # type: ignore[arg-type]
+    station.expect("http-cut")
     assert station.acknowledged == 0
 
 
@@ -193,6 +208,42 @@ def chains_held(station: Station) -> set[str]:
     verifier = Verifier(trust=load_trust(station.stage.trust_file), policy=Standard())
     found = [verifier.authenticate(raw) for _, raw in pieces(BytesIO(bodies[-1]))]
     return {batch.contents.chain.hex() for batch in found}
+
+
+STRANGE_RECEIPTS = (bytes(1025), bytes(1), b"\xd2" * 3000)
+
+
+def test_a_strange_receipt_with_a_true_acknowledgement_spoils_no_batch(station: Station) -> None:
+    """What it would spoil, the last test finds: every batch from here on links and verifies."""
+    left = list(STRANGE_RECEIPTS)
+    device = station.stage.identity["device_id"]
+    verifier = Verifier(trust=load_trust(station.stage.trust_file), policy=Standard())
+
+    def talk(link: ssl.SSLSocket) -> None:
+        sent = [
+            verifier.authenticate(raw) for _, raw in pieces(BytesIO(station.server.request(link)))
+        ]
+        if not sent or not left:
+            return
+        last = sent[-1]
+        named = {"chain": last.contents.chain.hex(), "number": last.contents.number}
+        answer = acknowledging(device, left.pop(), hash=last.hash.hex(), **named)
+        link.sendall(answer.encode())
+
+    station.server.behave(server_context(station.stage.out), talk)
+
+    def all_given() -> bool:
+        station.look()
+        return not left and station.acknowledged >= len(STRANGE_RECEIPTS)
+
+    wait_until("acknowledgements", all_given, 60, station.stage.out / "station.log")
+    before = max(station.sequences)
+
+    def sealed_since() -> bool:
+        station.look()
+        return max(station.sequences) > before + 4
+
+    wait_until("a batch that could state one", sealed_since, 30, station.stage.out)
 
 
 def test_after_all_that_a_real_collector_gets_everything(station: Station) -> None:

@@ -28,6 +28,7 @@ class Collector:
         self.check_in = None
         self.time_unix_ms = NOON_MS
         self.resend = None
+        self.receipt = b""
         self.lie = {}  # what to change in the acknowledgement
         self.answers = True
 
@@ -87,8 +88,9 @@ class Collector:
         if self.resend:
             entry = (self.device, _hex(self.resend[0]), self.resend[1])
             resend = '"resend": [{"device": "%s", "chain": "%s", "number": %d}], ' % entry
+        receipt = '"receipt": "%s", ' % _hex(self.receipt) if self.receipt else ""
         body = '{"acks": [%s], %s"time_unix_ms": %d}'
-        return body % (", ".join(acks), resend, self.time_unix_ms)
+        return body % (", ".join(acks), resend + receipt, self.time_unix_ms)
 
 
 def _hex(data):

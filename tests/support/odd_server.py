@@ -8,6 +8,7 @@ import contextlib
 import json
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -20,31 +21,35 @@ class OddServer:
     """Listens on one port of 127.0.0.1; `behave` changes what the next connections meet."""
 
     def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = self._listen(0)
         self.port: int = self._listener.getsockname()[1]
         self.read_bytes = 0
         self.connections = 0
         self._context: ssl.SSLContext | None = None
         self._talk: Talk = lambda _: None
-        self._closed = False
-        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _listen(self, port: int) -> socket.socket:
+        listener = socket.create_server(("127.0.0.1", port))
+        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+        return listener
 
     def behave(self, context: ssl.SSLContext | None, talk: Talk) -> None:
         """From now on: this TLS context (None: plain TCP) and this conversation behind it."""
         self._context, self._talk = context, talk
+        if self._listener.fileno() < 0:
+            self._listener = self._listen(self.port)
         self.read_bytes = self.connections = 0
 
     def close(self) -> None:
-        """Stop listening."""
-        self._closed = True
+        """Stop listening: connections are refused."""
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
-    def _accept(self) -> None:
-        while not self._closed:
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
             try:
-                near, _ = self._listener.accept()
+                near, _ = listener.accept()
             except OSError:
                 return
             self.connections += 1
@@ -85,14 +90,26 @@ class OddServer:
 
     def answer(self, device: str, **ack: object) -> Talk:
         """Read a request, answer 200 with one acknowledgement."""
-        named = {"device": device, "chain": "00" * 16, "number": 1, "hash": "00" * 32} | ack
-        body = json.dumps({"acks": [named], "time_unix_ms": time.time_ns() // 1_000_000})
-        return self.reply(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}")
+        return self.reply(acknowledging(device, **ack))
 
     def silent(self, link: ssl.SSLSocket) -> None:
         """Read a request and say nothing."""
         self.request(link)
         time.sleep(8)
+
+
+def acknowledging(device: str, receipt: bytes = b"", **ack: object) -> str:
+    """Text of an answer 200 with one acknowledgement, and perhaps a receipt."""
+    named = {"device": device, "chain": "00" * 16, "number": 1, "hash": "00" * 32} | ack
+    found = {"acks": [named], "time_unix_ms": time.time_ns() // 1_000_000}
+    body = json.dumps(found | ({"receipt": receipt.hex()} if receipt else {}))
+    return f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+
+
+def reset(link: socket.socket) -> None:
+    """End the connection with RST instead of a farewell."""
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    link.close()
 
 
 def server_context(directory: Path) -> ssl.SSLContext:

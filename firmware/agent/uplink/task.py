@@ -20,6 +20,7 @@ from agent.errors import ClockError, FwError, JournalAckError, UploadError
 from ..constant import const
 from . import answer as answers
 from .http import refusal
+from .receipts import Receipts
 
 _SLICE_MS = const(1000)
 _MOST_BATCHES = const(1000)  # in one request
@@ -44,7 +45,7 @@ class Uplink:
         self._failures = 0
         self._resend_from_ms = 0  # not before this time is a request to resend obeyed
         self._wake = True
-        self.receipt = None
+        self.receipts = Receipts()
         self.reached = False  # some server answered in this boot, whatever it said
         self.afterwards = None  # coroutine of a connection, after each call that went well
         self.check_in = lambda: None
@@ -194,10 +195,11 @@ class Uplink:
         """Apply an answer; True if that changed what is to be sent."""
         self.reached = True
         self._take_time(answer.time_unix_ms)
-        self.receipt = answer.receipt or self.receipt
         progress = False
         for chain_16, number, hash_32 in answer.acks:
             progress = self._acknowledge(chain_16, number, hash_32) or progress
+        if answer.receipt and progress:
+            self.receipts.take(answer.receipt)
         return self._resend(answer.resend) or progress
 
     def _take_time(self, t_unix_ms):
