@@ -2,15 +2,16 @@
 
 `state`: figures. `log`: the newest lines. `check`: the self-test, while everything runs. `pull N`:
 the batches of the chain from number N on. `challenge HEX`: reads the meters now and seals them
-together with the nonce, in a batch of its own. `session start|stop|stop-remote N [WHO]`: from the
-controller. Must never stop the sampling, and never give out
-anything that is not signed for the world anyway.
+together with the nonce, in a batch of its own. `time MS`: the technician's time, believed unless a
+collector has said it. `session start|stop|stop-remote N [WHO]`: from the controller. Must never
+stop the sampling, and never give out anything that is not signed for the world anyway.
 """
 
 import binascii
 import gc
 
 from . import log
+from .clock import OPERATOR
 from .constant import const
 from .errors import FwError
 from .version import VERSION
@@ -21,6 +22,10 @@ _WAIT_MS = const(90000)
 _NONCE_MIN = const(8)
 _NONCE_MAX = const(64)
 _TRIES = const(3)
+_BY_HAND_MS = const(60000)  # how far a laptop's clock may be off
+_BUS_ERRORS = const(20)  # one request out of so many may fail, and one more
+# How many of network, TLS, collector worked, by the beginning of the uplink's last code.
+_FAR = {"": 3, "ack-": 3, "upda": 3, "answ": 2, "http-s": 2, "http-m": 2, "http": 1, "tls-": 1}
 
 
 class InspectError(FwError):
@@ -77,7 +82,6 @@ async def _log(app, words, out):
 async def _check(app, words, out):
     health = app.journal.health()
     states = [watch.state for watch in app.meters.watches]
-    uplink = [one for one in app.supervisor.tasks if one.name == "uplink"]
     await out.send(_result("signing table", _table_is_right(), "SHA-256"))
     flash = "%d bad sectors, %d read errors" % (len(health["bad_sectors"]), health["read_errors"])
     await out.send(_result("flash", not (health["bad_sectors"] or health["read_errors"]), flash))
@@ -85,10 +89,36 @@ async def _check(app, words, out):
     await out.send(_result("journal", health["fill_permille"] < 800, fill))
     present = all([state == "present" for state in states])
     await out.send(_result("meters", states and present, ", ".join(states)))
+    await out.send(_bus(app))
     await out.send(_result("clock", app.clock.utc_ms() is not None, "time of day"))
-    failures = uplink[0].failures if uplink else 0
-    sent = "%d failures, %d batches wait" % (failures, health["waiting"])
-    await out.send(_result("collector", uplink and app.journal.acknowledged, sent))
+    for name, good, text in _way(app):
+        await out.send(_result(name, good, text))
+    waiting = "%d batches wait" % health["waiting"]
+    await out.send(_result("acknowledged", app.uplink and app.journal.acknowledged, waiting))
+
+
+def _bus(app):
+    """What failed since the boot, in all: timeouts, CRC, malformed, exceptions."""
+    figures = [watch.reader.counters() for watch in app.meters.watches]
+    failed, ok = sum([sum(one[1:5]) for one in figures]), sum([one[0] for one in figures])
+    text = "%d of %d requests failed" % (failed, failed + ok)
+    return _result("bus", ok and failed <= 1 + (failed + ok) // _BUS_ERRORS, text)
+
+
+def _way(app):
+    """(step, whether it works, text) of the way to the collector, by the last attempt."""
+    found = app.uplink.trouble if app.uplink else "none"
+    far = _FAR.get(found[:6], _FAR.get(found[:4], 0))
+    if app.board.link and not app.board.link.is_up():
+        far = 0
+    names = ("network", "tls", "collector")
+    return [(names[i], i < far, "ok" if i < far else found) for i in range(3)]
+
+
+async def _time(app, words, out):
+    """What is believed afterwards: UTC and its source."""
+    app.clock.set_utc(int(words[0]), OPERATOR, _BY_HAND_MS)
+    await out.send({0: "time", 1: app.clock.utc_ms(), 2: app.clock.anchor()[3]})
 
 
 def _result(name, good, text):
@@ -186,4 +216,5 @@ _VERBS = {
     "pull": _pull,
     "challenge": _challenge,
     "session": _session,
+    "time": _time,
 }

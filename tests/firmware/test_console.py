@@ -99,10 +99,11 @@ class ConsoleTest(unittest.TestCase):
         found = {value[1]: value[2] for value in values if value[0] == "check"}
         self.assertEqual(
             sorted(name for name in found if found[name]),
-            ["flash", "journal", "meters", "signing table"],
+            ["bus", "flash", "journal", "meters", "signing table"],
         )
         self.assertEqual(
-            sorted(found), ["clock", "collector", "flash", "journal", "meters", "signing table"]
+            sorted(set(found) - set(name for name in found if found[name])),
+            ["acknowledged", "clock", "collector", "network", "tls"],
         )
 
     def test_last_errors(self):

@@ -29,7 +29,7 @@ _MOST_BLOB = const(6144)
 _SETTLE_MS = const(1000)
 _SAFE_PIN = const(0)  # the BOOT button, after the reset: held during it, the ROM loader comes
 _SAFE_MS = const(2000)
-_ATTENDED_MS = const(1000)
+_ATTENDED_MS = const(3600000)  # what a technician may take; then the station starts again
 _TRIAL_MS = const(120000)  # to load, check and start a version; then its own watchdog counts
 
 # A brown-out is a watchdog reset to MicroPython (ports/esp32/modmachine.c).
@@ -140,7 +140,7 @@ class Board:
 
     def guard(self):
         """A watchdog for a version on trial, from before it is loaded."""
-        machine.WDT(timeout=_TRIAL_MS)
+        self.watchdog = machine.WDT(timeout=_TRIAL_MS)
 
     def random(self, count):
         """`count` random bytes for what need not be secret: jitter, questions, chain ids."""
@@ -195,11 +195,11 @@ class Board:
         return False
 
     def attended(self):
-        """Somebody broke in over the console: feed the watchdog, which cannot be stopped."""
+        """Somebody broke in over the console. The watchdog cannot be stopped, and a timer that
+        feeds it ends with the soft reset of a raw REPL: so it is given an hour.
+        """
         if self.watchdog:
-            feed = self.watchdog.feed
-            timer = machine.Timer(0)
-            timer.init(period=_ATTENDED_MS, mode=machine.Timer.PERIODIC, callback=lambda _: feed())
+            machine.WDT(timeout=_ATTENDED_MS).feed()
 
     def health(self):
         """Largest free block of the system's heap, which TLS lives on, and the signal strength."""

@@ -46,6 +46,7 @@ class Uplink:
         self._resend_from_ms = 0  # not before this time is a request to resend obeyed
         self._wake = True
         self.receipts = Receipts()
+        self.trouble = "no-attempt"  # code of the last failure; "" after a call that went well
         self.reached = False  # some server answered in this boot, whatever it said
         self.afterwards = None  # coroutine of a connection, after each call that went well
         self.check_in = lambda: None
@@ -65,6 +66,7 @@ class Uplink:
             try:
                 pause_ms = await self._call()
                 self._failures = 0
+                self.trouble = ""
                 if self.afterwards:
                     await self.afterwards(self._connection)
             except FwError as error:
@@ -77,6 +79,7 @@ class Uplink:
 
     def _failed(self, error):
         self._failures += 1
+        self.trouble = error.code
         self.reached = self.reached or error.code[:4] in _FROM_A_SERVER
         gc.collect()
         pause_ms = pause_after(self._failures, self._settings, self._random(1)[0])
