@@ -22,6 +22,7 @@ from support.registry import (
     calibration,
     code_of,
     installation,
+    proof,
     removal,
     statement,
 )
@@ -35,7 +36,7 @@ ANCHOR = fingerprint(public_bytes(OPERATOR))
 def enrolment(
     key: ec.EllipticCurvePrivateKey = DEVICE, station: str = "kampot-1"
 ) -> dict[str, Any]:
-    return enrol_fields(public_bytes(key), station, "software")
+    return enrol_fields(public_bytes(key), station, "software", **proof(key))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from meterseal.cli.main import main
 from meterseal.registry.acts import enrol_fields
 from meterseal.trust import parse_trust
-from support.registry import STATION, installation, removal, statement
+from support.registry import STATION, installation, proof, removal, statement
 from support.sealed import kid_of, private_key, public_bytes
 
 OLD, NEW = private_key(31), private_key(32)
@@ -61,7 +61,7 @@ def begun(desk: Desk) -> Desk:
         desk.done("keys", "make", role, "--out", desk.path)
     facts = [
         {"type": "station"} | STATION,
-        {"type": "enrol"} | enrol_fields(public_bytes(OLD), "kampot-1", "software"),
+        {"type": "enrol"} | enrol_fields(public_bytes(OLD), "kampot-1", "software", **proof(OLD)),
         {"type": "meter-install"} | installation(ID),
     ]
     desk.done("devices", "add", desk.file("facts.json", facts), "--by", "S. Chan")
@@ -106,7 +106,8 @@ def test_a_life_on_the_command_line(begun: Desk) -> None:
     begun.done("devices", "replace-meter", old, new)
     begun.done("devices", "relabel", ID, "kampot-2")
     begun.done("devices", "undo", 8)
-    enrolment = begun.file("new.json", enrol_fields(public_bytes(NEW), "kampot-1", "software"))
+    new_fields = enrol_fields(public_bytes(NEW), "kampot-1", "software", **proof(NEW))
+    enrolment = begun.file("new.json", new_fields)
     signed = begun.path / "statement.cose"
     signed.write_bytes(statement(OLD, NEW))
     begun.done("devices", "rollover", ID, enrolment, signed, "--since", "2026-05-01T00:00:00Z")
@@ -187,3 +188,29 @@ def test_fact_files_that_are_none(begun: Desk, content: str) -> None:
     path.write_text(content, encoding="utf-8")
     result = begun.run("devices", "add", path)
     assert result.code == 1 and "facts-format" in result.err
+
+
+def test_nobody_is_enrolled_without_proof(begun: Desk) -> None:
+    """No proof, the proof of another key, a key class that the board did not sign."""
+    fields = enrol_fields(public_bytes(NEW), "kampot-1", "software")
+    for wrong in (fields, fields | proof(OLD), fields | proof(NEW, "secure-element")):
+        fact = {"type": "enrol", "at": "", "by": "", "fields": wrong}
+        facts = {"format": "meterseal-facts", "facts": [fact]}
+        file, plain = begun.file("facts.json", facts), begun.file("plain.json", wrong)
+        for arguments in (
+            ("sync", file),
+            ("add", file),
+            ("replace-device", ID, plain),
+            ("replace-device", ID, file),
+        ):
+            refused = begun.run("devices", *arguments)
+            assert refused.code == 1 and "possession-proof" in refused.err, arguments
+    assert len(begun.done("devices", "list")) == 1
+
+
+def test_a_board_is_replaced_by_what_provisioning_wrote(begun: Desk) -> None:
+    fields = enrol_fields(public_bytes(NEW), "kampot-1", "software", **proof(NEW))
+    fact = {"type": "enrol", "at": "", "by": "", "fields": fields}
+    facts = begun.file("facts.json", {"format": "meterseal-facts", "facts": [fact]})
+    begun.done("devices", "replace-device", ID, facts)
+    assert begun.done("devices", "show", ID)["successor"] == NEW_ID

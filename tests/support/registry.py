@@ -4,6 +4,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from meterseal.errors import Error
+from meterseal.models import KEY_CLASSES
 
 from support.sealed import private_key, public_bytes, seal
 
@@ -67,6 +68,13 @@ def calibration(serial: str = "1", **more: Any) -> dict[str, Any]:
 def statement(old: ec.EllipticCurvePrivateKey, new: ec.EllipticCurvePrivateKey) -> bytes:
     """What an old device key signs about its successor."""
     return seal({0: 1, 1: public_bytes(new)}, old, 65003)[0]
+
+
+def proof(key: ec.EllipticCurvePrivateKey, key_class: str = "software") -> dict[str, str]:
+    """Fields `nonce` and `proof` of an enrolment: the key has signed a nonce."""
+    nonce = bytes(range(32))
+    payload = {0: 1, 1: nonce, 2: public_bytes(key), 3: KEY_CLASSES.index(key_class)}
+    return {"nonce": nonce.hex(), "proof": seal(payload, key, 65002)[0].hex()}
 
 
 def code_of(run: Any, *arguments: Any) -> str | None:

@@ -20,7 +20,8 @@ Examples:
 _ADD_HELP = """Enter facts from JSON files, all or none.
 
 A fact is {"type": ..., fields}; a file holds one, a list of them, or what provisioning wrote.
-Types: enrol, station, meter-install, meter-remove, calibration, restart, note.
+Types: enrol (with nonce and proof of the board's key), station, meter-install, meter-remove,
+calibration, restart, note.
 
 Example:
 
@@ -36,15 +37,16 @@ Example:
 """
 _DEVICE_HELP = """Another board takes over the meters of a device; the old key is retired.
 
-ENROLMENT is a JSON file with the fields of enrol, as provisioning writes it.
+ENROLMENT is the facts.json that provisioning wrote, or a JSON file with the fields of enrol.
+`meterseal provision --replace OLD` does this itself.
 
 Example:
 
-    meterseal devices replace-device 746291b0c351eaa7 enrolment.json
+    meterseal devices replace-device 746291b0c351eaa7 station/facts.json
 """
 _ROLLOVER_HELP = """The board goes on with a new key that its old key has signed.
 
-ENROLMENT is a JSON file with the fields of enrol, STATEMENT the file with the signed statement.
+ENROLMENT and STATEMENT are the files that `meterseal rollover` took from the board.
 
 Example:
 

@@ -38,6 +38,9 @@ def add(
 ) -> None:
     """Enter facts (help text: devices.py)."""
     facts = [fact for file in files for fact in _facts(file)]
+    for kind, fields in facts:
+        if kind == "enrol":
+            _proven(fields)
     acts = _acts(registry, by, operator_key, passphrase_file)
     _say(acts.enter(*facts), as_json)
 
@@ -97,7 +100,7 @@ def replace_device(
 ) -> None:
     """Another board for the same meters."""
     acts = _acts(registry, by, operator_key, passphrase_file)
-    _say(acts.replace_device(device, _fields(enrolment), since), as_json)
+    _say(acts.replace_device(device, _enrolment(enrolment), since), as_json)
 
 
 def rollover(
@@ -113,7 +116,7 @@ def rollover(
 ) -> None:
     """A new key for the same board."""
     acts = _acts(registry, by, operator_key, passphrase_file)
-    entries = acts.rollover(device, _fields(enrolment), _read(statement), since)
+    entries = acts.rollover(device, _enrolment(enrolment), _read(statement), since)
     _say(entries, as_json)
 
 
@@ -218,6 +221,28 @@ def _facts(file: Path) -> list[tuple[str, dict[str, Any]]]:
         text = f'{file}: expected {{"type": ..., fields}} or a list of them, found something else'
         raise ConfigurationError("facts-format", text, "See `meterseal devices add --help`.")
     return [(one["type"], {k: v for k, v in one.items() if k != "type"}) for one in facts]
+
+
+def _enrolment(file: Path) -> dict[str, Any]:
+    """Fields of enrol, or the one enrolment of a file that provisioning wrote."""
+    document = _fields(file)
+    if "facts" in document:
+        found = [fields for kind, fields in _facts(file) if kind == "enrol"]
+        if len(found) != 1:
+            text = f"{file}: expected one enrolment, found {len(found)}"
+            raise ConfigurationError("facts-format", text, "Give each board's own file.")
+        document = found[0]
+    return _proven(document)
+
+
+def _proven(fields: dict[str, Any]) -> dict[str, Any]:
+    """Nobody is enrolled on somebody's word. Raises RegistryError `possession-proof`."""
+    from meterseal.registry.fields import check_fields
+    from meterseal.registry.proof import check_enrolment
+
+    check_fields("enrol", fields)
+    check_enrolment(fields, needed=True)
+    return fields
 
 
 def _fields(file: Path) -> dict[str, Any]:

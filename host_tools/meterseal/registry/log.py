@@ -14,6 +14,7 @@ from sqlalchemy import Connection, insert, select
 
 from meterseal.errors import RegistryError, TrustError
 from meterseal.registry.fields import check_fields
+from meterseal.registry.proof import check_enrolment
 from meterseal.registry.rules import apply, state_of
 from meterseal.registry.state import State
 from meterseal.registry.table import REGISTRY_ENTRIES
@@ -74,6 +75,8 @@ class Registry:
             for fact in facts:
                 entry = _linked(fact, entries)
                 apply(state, entry)
+                if fact.kind == "enrol":
+                    check_enrolment(fact.fields, needed=False)
                 entries.append(entry)
             _store(connection, entries[count:])
         return entries[count:]
@@ -92,6 +95,9 @@ class Registry:
                     "Enter its facts anew instead of copying its entries.",
                 )
             _checked(newer, "the other registry")
+            for entry in newer[len(present) :]:
+                if entry["type"] == "enrol":
+                    check_enrolment(entry, needed=True)
             state_of(newer)
             _store(connection, newer[len(present) :])
         return newer[len(present) :]

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 from meterseal.errors import RegistryError
 from meterseal.registry.acts import fields_of
+from meterseal.registry.fields import check_fields
 from meterseal.registry.log import Fact, Registry
+from meterseal.registry.proof import check_enrolment
 from meterseal.trust_json import canonical
 from meterseal.trust_write import Entry
 
@@ -50,7 +52,13 @@ def read_facts(document: dict[str, Any]) -> list[Fact]:
 
 
 def hand_in(registry: Registry, facts: list[Fact]) -> Synced:
-    """Enter the facts that are not there yet."""
+    """Enter the facts that are not there yet. Enrolments without proof of possession, and those of
+    another key or key class, are refused: RegistryError `possession-proof`.
+    """
+    for one in facts:
+        if one.kind == "enrol":
+            check_fields(one.kind, one.fields)
+            check_enrolment(one.fields, needed=True)
     known = {_identity(one["type"], one["at"], fields_of(one)) for one in registry.entries()}
     missing = [one for one in facts if _identity(one.kind, one.at, one.fields) not in known]
     return Synced(registry.append(missing), len(facts) - len(missing), 0)
