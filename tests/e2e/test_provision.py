@@ -3,21 +3,37 @@
 import json
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from meterseal.collector.registry_database import open_registry
+from meterseal.provision.finish import verify_first
+from meterseal.resources import profiles_dir
+from meterseal.verify.sources import pieces_of_file
+from meterseal.verify.totals import ProfileTotals
 from support.provisioning import STEPS, Bench, bench, done_already
+
+OPERATOR = 6  # source of a time anchor, WIRE_FORMAT.md section 5
 
 
 def in_service(made: Bench) -> None:
     """What must be true of a station in service, whatever happened on the way."""
     about = json.loads((made.out / "report.json").read_text())
+    record = (made.out / "record.json").read_bytes()
+    assert sha256(record).hexdigest() == about["provisioning_hash"]
+    assert json.loads(record)["by"] == "S. Chan"
+    raw = [piece.raw for piece in pieces_of_file(made.out / "first-batches.cborseq")]
+    batches = verify_first(raw, about, ProfileTotals.load(profiles_dir()))
+    assert batches[0].contents.genesis == {0: 0, 1: sha256(record).digest()}
+    assert OPERATOR in [one.source for batch in batches for one in batch.contents.anchors]
     (entry,) = [one for one in open_registry(made.registry).entries() if one["type"] == "enrol"]
     assert entry["public_key"] == about["public_key"] and entry["key_class"] == "sim"
     assert len(bytes.fromhex(entry["nonce"])) == 32 and entry["proof"]
     assert about["batch"] >= 1 and about["registers"][0][2] >= 123_456_000
-    assert (made.out / "label.svg").stat().st_size > 500
+    assert entry["provisioning_hash"] == about["provisioning_hash"]
+    label = (made.out / "label.svg").read_text()
+    assert about["device_id"] in label and "bench-1" in label
     assert about["device_id"] in (made.out / "report.html").read_text()
 
 

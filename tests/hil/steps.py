@@ -62,8 +62,14 @@ def flash(site: Site) -> str:
     return checked(site, "flash")
 
 
+def bus(site: Site) -> str:
+    return checked(site, "bus")
+
+
 def collector(site: Site) -> str:
-    return checked(site, "collector")
+    return "; ".join(
+        checked(site, name) for name in ("network", "tls", "collector", "acknowledged")
+    )
 
 
 def challenge(site: Site) -> str:
@@ -130,13 +136,13 @@ def expect(right: bool, found: str) -> str:
     return found
 
 
-AUTOMATIC = (console, real_key, meters, clock, flash, collector, challenge, undisturbed)
+AUTOMATIC = (console, real_key, meters, bus, clock, flash, collector, challenge, undisturbed)
 ATTENDED = (power, network)
 BY_HAND = {
     "display": "Do the meters' displays show these registers?",
     "light": "Does the light blink as the table says?",
     "door": "Does the next batch tell that the door was opened and closed?",
-    "break-in": "After Ctrl-C in mpremote: no reset for twice the watchdog time?",
+    "break-in": "After Ctrl-C in mpremote: no reset for twice the watchdog time, one in an hour?",
     "safe-mode": "BOOT pressed after a reset: does the station stay off, without watchdog resets?",
     "dump": "Does `meterseal salvage` of a flash dump give the batches of `inspect --pull`?",
 }

@@ -17,7 +17,7 @@ from meterseal.errors import Error
 from meterseal.provision.errors import ProvisionError
 from meterseal.provision.flash import TABLE_AT, chip_of, esptool, partition_table
 from meterseal.provision.order import Order, complete
-from meterseal.provision.proof import check_proof
+from meterseal.registry.proof import check_proof
 from meterseal.resources import boards_dir
 from meterseal.trust_keys import public_bytes
 
@@ -129,7 +129,7 @@ def test_a_proof_counts_for_its_nonce_key_and_class_alone() -> None:
         (nonce, other, "sim"),
         (nonce, public, "software"),
     ):
-        with pytest.raises(ProvisionError) as refused:
+        with pytest.raises(Error) as refused:
             check_proof(proof, *wrong)
         assert refused.value.code == "possession-proof"
 

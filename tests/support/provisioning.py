@@ -18,7 +18,7 @@ from meterseal.sim.server import MeterServer
 PROFILE = "eastron-sdm630"
 PASSWORD = "Kampot-pepper-4711"
 STEPS = (
-    *("firmware", "agent", "configuration", "key", "proof", "clock", "self-test"),
+    *("firmware", "agent", "configuration", "key", "proof", "record", "clock", "self-test"),
     *("batch", "registry", "report"),
 )
 
@@ -30,7 +30,7 @@ class Bench:
         self.folder, self.python = folder, python
         self.port, self.tap, self.out = folder / "port", folder / "tap", folder / "out"
         self.registry = folder / "registry.sqlite"
-        self.more: list[str] = []
+        self.more: list[str] = ["--offline"]
         self.board = self._board()
         bus = {"kind": "tcp", "host": "127.0.0.1", "port": port}
         config = {"station_id": "bench-1", "read_interval_s": 1, "seal_interval_s": 5}
@@ -54,7 +54,7 @@ class Bench:
         config = json.loads((self.folder / "config.json").read_text())
         config["uplink"] = {"url": url, "retry_min_s": 1, "retry_max_s": 2, "poll_interval_s": 2}
         self.write("config.json", config)
-        self.more = ["--ca", str(ca)]
+        self.more = ["--ca", str(ca)]  # and not offline any more
 
     def command(self, *options: str) -> list[str]:
         """The command of the technician."""

@@ -1,6 +1,5 @@
 """`meterseal provision`: a board into service over its cable."""
 
-import csv
 import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,8 +20,10 @@ verifies it, registers the device, and writes report and label to --out. What is
 left alone: after an interruption, give the same command again. Secrets are never read back.
 
 Without --registry the entry is kept in OUT/facts.json until `meterseal devices sync` hands it in.
+The station has to reach its collector, unless --offline says that it cannot yet. Whatever happens,
+what can run on the board runs again at the end.
 --batch takes a CSV file with a line for each board: port,station and, if they differ, config,
-secrets, ca, board; --out then has a directory for each station.
+secrets, ca, board, meters, replace; --out then has a directory for each station.
 
 Exit code 0: in service; 1: a step was refused; 3: no board, or something else is missing here.
 
@@ -56,6 +57,15 @@ def provision(
     registry: Annotated[
         str, typer.Option(envvar="METERSEAL_REGISTRY", help="SQLite file or SQLAlchemy URL.")
     ] = "",
+    replaces: Annotated[
+        str, typer.Option("--replace", help="Device id of the board that this one replaces.")
+    ] = "",
+    offline: Annotated[
+        bool, typer.Option("--offline", help="The collector need not be reached yet.")
+    ] = False,
+    erase: Annotated[
+        bool, typer.Option("--erase", help="When flashing: key, files and journal may go.")
+    ] = False,
     by: Annotated[str, typer.Option("--by", help="Who does it; default: the user's name.")] = "",
     out: Annotated[Path, typer.Option(help="Directory for state and report.")] = Path("station"),
     wait_s: Annotated[float, typer.Option(min=1, help="How long meters may take.")] = 60.0,
@@ -65,10 +75,12 @@ def provision(
 ) -> None:
     """Take one board or many through the steps (help text: `_HELP`)."""
     from meterseal.provision.link import find_port
+    from meterseal.provision.many import batch_rows
 
     common = {"station": station, "config": config, "secrets": secrets, "ca": ca, "board": board}
-    more = {"image": image, "chip": chip, "registry": registry, "wait_s": wait_s, "meters": meters}
-    more["by"] = by or getpass.getuser()
+    common |= {"meters": meters, "replace": replaces}
+    more = {"image": image, "chip": chip, "registry": registry, "wait_s": wait_s}
+    more |= {"by": by or getpass.getuser(), "offline": offline, "erase": erase}
     if batch is None:
         find_port(port)  # before anything is asked of the files
         made = _order(common | {"port": port}, out, more)
@@ -76,7 +88,7 @@ def provision(
         _say(found, as_json)
         return
     results = []
-    for row in _rows(batch):
+    for row in batch_rows(batch):
         one = common | {name: value for name, value in row.items() if value}
         results.append(_one_of_many(one, out / row["station"], more, dry_run))
     _say({"boards": results}, as_json)
@@ -101,7 +113,7 @@ def _order(one: dict[str, Any], out: Path, more: dict[str, Any]) -> "Order":
 
     config = read_json(Path(one["config"])) if one["config"] else {}
     config = complete(config, one["station"], one["board"])
-    meters = read_json(more["meters"]).get("meters", []) if more["meters"] else []
+    meters = read_json(Path(one["meters"])).get("meters", []) if one["meters"] else []
     return Order(
         port=one["port"],
         config=config,
@@ -109,7 +121,9 @@ def _order(one: dict[str, Any], out: Path, more: dict[str, Any]) -> "Order":
         secrets=read_json(Path(one["secrets"])) if one["secrets"] else {},
         ca_der=_bytes(Path(one["ca"])) if one["ca"] else b"",
         board=one["board"],
-        **(more | {"meters": meters}),
+        meters=meters,
+        replaces=one["replace"],
+        **more,
     )
 
 
@@ -137,18 +151,6 @@ def _say(found: dict[str, Any], as_json: bool) -> None:
             output.verdict(True, f"{one['station']}: device {one['device_id']} is in service")
             output.note(f"batch {one['batch']} verified; report and label: {one['out']}")
             output.note("the enrolment counts once countersigned")
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as problem:
-        text = f"expected to read {path}: {problem}"
-        raise EnvironmentProblem("file-unreadable", text, "Check the path.") from problem
-    if not rows or not all(row.get("port") and row.get("station") for row in rows):
-        raise typer.BadParameter("expected the columns port and station in each line")
-    return rows
 
 
 def _bytes(path: Path) -> bytes:

@@ -28,7 +28,7 @@ class Board:
     def provision(self, out: Path, config: Path, ca: Path) -> dict[str, Any]:
         """Put it into service with the command that a technician gives; what that says."""
         command = meterseal("provision", str(self.port), "--config", str(config), "--json")
-        command += ["--ca", str(ca), "--out", str(out), "--by", "demonstration"]
+        command += ["--ca", str(ca), "--out", str(out), "--by", "demonstration", "--offline"]
         with self._log.open("ab") as log:
             done = subprocess.run(
                 command, stdout=subprocess.PIPE, stderr=log, timeout=_PROVISION_S, check=False

@@ -7,14 +7,14 @@ meter's set-up (transformer ratios, measuring system) with those at its first re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from meterseal.decode import identity_text, words_of
 from meterseal.errors import MethodologyError
-from meterseal.models import Meter, Registers
+from meterseal.models import Meter
 from meterseal.mrv.cuts import Slots
 from meterseal.mrv.energy import I64Array
 from meterseal.mrv.installations import Binding, Installation
 from meterseal.mrv.segments import SETUP_CHANGED
-from meterseal.profiles import Profile, Register
+from meterseal.profiles import Profile
+from meterseal.serials import plain_serial, serial_of
 from meterseal.verify.totals import ProfileTotal, ProfileTotals
 
 ACCEPTED: Final = "accepted"
@@ -173,25 +173,3 @@ class Plausibility(NamedTuple):
         """A meter epoch with its limits."""
         power_mw = installation.rated_w * (1_000_000 + self.tolerance_ppm) // 1000
         return Bound(installation, total, slots, self.year_cuts, self.max_interval_ms, power_mw)
-
-
-def serial_of(meter: Meter, profile: Profile) -> str:
-    """Serial number as the meter gave it; empty if the profile has none or it was not read."""
-    register = profile.identity.get("serial")
-    words = register and _words(meter.identity, register)
-    return identity_text(register, words) if register and words else ""
-
-
-def plain_serial(text: str) -> str:
-    """Serial numbers are compared without spaces, case and leading zeros."""
-    return "".join(text.split()).upper().lstrip("0")
-
-
-def _words(blocks: Sequence[Registers], register: Register) -> list[int]:
-    """Words of a register out of blocks as read; empty if they are not among them."""
-    for block in blocks:
-        words = words_of(block.words)
-        start = register.address - block.address
-        if block.function == register.function and 0 <= start <= len(words) - register.count:
-            return words[start : start + register.count]
-    return []

@@ -8,6 +8,7 @@ never entered.
 import base64
 import time
 import zlib
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Final, Protocol
@@ -19,12 +20,19 @@ BAUD: Final = 115_200
 SILENCE_S: Final = 30.0
 _READ_S: Final = 0.2
 _MARK: Final = b"@I "
+_REFUSED: Final = b"refused: "
+"""How main.py says that the station does not start: `refused: CODE: TEXT`."""
+_KEPT_LINES: Final = 12
 
 Answer = dict[int, Any]
 
 
 class InspectionError(Error):
     """The board refused a question, or its answer was garbled on the way."""
+
+
+class NotStarted(InspectionError):
+    """The station said why it does not run; the code is the board's."""
 
 
 class Line(Protocol):
@@ -44,16 +52,19 @@ class Cable:
         self._line = line
         self._silence_s = silence_s
         self._received = b""
+        self.said: deque[str] = deque(maxlen=_KEPT_LINES)
+        """Newest lines of the console that were no answers."""
 
     def ask(self, question: str, silence_s: float = 0.0) -> Iterator[Answer]:
         """Lines of the answer. `silence_s`: how long none may come; default as the cable's.
 
         Raises EnvironmentProblem `inspect-silent`; InspectionError `inspect-garbled`, or with the
-        board's code.
+        board's code; NotStarted.
         """
         self._line.write(b"\r\n?" + question.encode() + b"\r\n")
         for line in self._lines(silence_s or self._silence_s):
             if not line.startswith(_MARK):
+                self._hear(line)
                 continue
             value = _decode(line)
             if value.get(0) == "end":
@@ -61,6 +72,12 @@ class Cable:
             if value.get(0) == "refused":
                 raise InspectionError(value[1], f"the board refused {question!r}: {value[2]}")
             yield value
+
+    def _hear(self, line: bytes) -> None:
+        self.said.append(line.decode(errors="replace"))
+        if line.startswith(_REFUSED):
+            code, _, text = self.said[-1].removeprefix(_REFUSED.decode()).partition(": ")
+            raise NotStarted(code, f"the station does not start: {text}", "Correct that.")
 
     def _lines(self, silence_s: float) -> Iterator[bytes]:
         """Whole lines, until none has come for so long."""
@@ -82,6 +99,11 @@ class Cable:
 
 def open_cable(port: str) -> Cable:
     """The console at a serial port. Raises EnvironmentProblem `port-missing`."""
+    return Cable(open_line(port))
+
+
+def open_line(port: str) -> "SerialLine":
+    """The line of a serial port. Raises EnvironmentProblem `port-missing`."""
     from mpremote.transport import TransportError  # type: ignore[import-untyped]
     from mpremote.transport_serial import SerialTransport  # type: ignore[import-untyped]
 
@@ -93,25 +115,32 @@ def open_cable(port: str) -> Cable:
             f"expected a board at {port}: {problem}",
             "Plug the cable in; `mpremote devs` lists the ports.",
         ) from problem
-    return Cable(_Serial(transport.serial))
+    return SerialLine(transport.serial)
 
 
-class _Serial:
+class SerialLine:
     """pyserial's line: what is there, waiting a fraction of a second for the first byte."""
 
     def __init__(self, serial: Any) -> None:
         self._serial = serial
+        serial.timeout = _READ_S
 
     def write(self, data: bytes) -> object:
+        """Send."""
         return self._serial.write(data)
 
     def read(self, size: int) -> bytes:
+        """What came. OSError if the port is gone."""
         first: bytes = self._serial.read(1)
         waiting = 0
         with suppress(OSError):
             waiting = self._serial.in_waiting
         rest: bytes = self._serial.read(min(waiting, size)) if first and waiting else b""
         return first + rest
+
+    def close(self) -> None:
+        """Let the port go."""
+        self._serial.close()
 
 
 def _decode(line: bytes) -> Answer:

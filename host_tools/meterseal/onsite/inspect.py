@@ -5,6 +5,9 @@ from typing import Any
 
 from meterseal.models import KEY_CLASSES
 from meterseal.onsite.cable import Answer, Cable, InspectionError
+from meterseal.profiles import find
+from meterseal.resources import profiles_dir
+from meterseal.serials import serial_of
 from meterseal.trust import Trust, TrustedKey
 from meterseal.trust_keys import kid_of
 from meterseal.verify import Refuse, VerifiedBatch, Verifier
@@ -17,12 +20,16 @@ NONCES = 21
 
 @dataclass(frozen=True)
 class Register:
-    """The energy register of a meter at the moment of a challenge; None: unknown profile."""
+    """The energy register of a meter at the moment of a challenge; None: unknown profile.
+
+    `serial`: as the meter gave it, "" if the profile has none or it was not read.
+    """
 
     unit: int
     profile: str
     identity: str
     energy_import_mwh: int | None
+    serial: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,15 @@ def check(cable: Cable) -> list[tuple[str, bool, str]]:
     return [(one[1], bool(one[2]), one[3]) for one in cable.ask("check")]
 
 
+def set_time(cable: Cable, t_unix_ms: int) -> tuple[int, int]:
+    """Tell the station the time; (Unix milliseconds, source) that it believes then.
+
+    Sources: WIRE_FORMAT.md section 5. What a collector said is believed before a technician.
+    """
+    (told,) = cable.ask(f"time {t_unix_ms}")
+    return told[1], told[2]
+
+
 def last_lines(cable: Cable) -> list[str]:
     """Newest lines of the log, oldest first."""
     return [one[1] for one in cable.ask("log")]
@@ -128,7 +144,9 @@ def _registers(
         total = totals.of(one.meter)
         energy = total.exact_mwh(one.last.rank) if total and one.last else None
         identity = " ".join(registers.words.hex() for registers in one.meter.identity)
-        found.append(Register(unit, one.meter.profile, identity, energy))
+        profile = find(profiles_dir(), one.meter.profile) if total else None
+        serial = serial_of(one.meter, profile) if profile else ""
+        found.append(Register(unit, one.meter.profile, identity, energy, serial))
     return tuple(found)
 
 

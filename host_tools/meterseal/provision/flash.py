@@ -31,7 +31,7 @@ _SUBTYPES: Final = {
 def ask(session: "Session") -> dict[str, Any]:
     """What the board is; empty if no MicroPython answers and there is an image to flash."""
     try:
-        found: dict[str, Any] = session.link.call(on_board.ABOUT)
+        found: dict[str, Any] = session.link.call(on_board.ABOUT, bare=True)
     except ProvisionError as problem:
         if problem.code != "board-silent" or session.order.image is None:
             raise
@@ -39,8 +39,8 @@ def ask(session: "Session") -> dict[str, Any]:
     return found
 
 
-def write(order: "Order") -> None:
-    """Flash the image that the user named. ProvisionError `image-missing`, `image-flash`."""
+def write(order: "Order") -> str:
+    """Flash the image; its SHA-256. ProvisionError `image-missing`, `image-flash`."""
     if order.image is None:
         raise ProvisionError(
             "image-missing",
@@ -59,6 +59,7 @@ def write(order: "Order") -> None:
     if order.board:
         place = [f"{TABLE_AT:#x}", str(table)]
         esptool("--chip", chip, "--port", order.port, "write-flash", *place)
+    return hashlib.sha256(order.image.read_bytes()).hexdigest()
 
 
 def chip_of(order: "Order") -> str:

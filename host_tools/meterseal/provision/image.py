@@ -1,5 +1,6 @@
 """What belongs on a board without a frozen agent: compiled modules, table, profiles."""
 
+import re
 import subprocess
 import tempfile
 from functools import cache
@@ -26,6 +27,14 @@ def agent_files() -> dict[str, bytes]:
         files = {str(path.relative_to(place).as_posix()): path.read_bytes() for path in compiled}
     files[f"agent/{TABLE}"] = (firmware / "agent" / TABLE).read_bytes()
     return {name: (firmware / name).read_bytes() for name in ROOT_FILES} | files
+
+
+@cache
+def version() -> tuple[str, int]:
+    """(VERSION, BUILD_UNIX_S) of the agent in this package."""
+    text = (firmware_dir() / "agent" / "version.py").read_text(encoding="utf-8")
+    found = dict(re.findall(r"^([A-Z_]+) = \"?([^\"#\s]+)", text, re.MULTILINE))
+    return found["VERSION"], int(found["BUILD_UNIX_S"])
 
 
 def compile_agent(out: Path) -> list[Path]:

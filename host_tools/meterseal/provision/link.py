@@ -8,13 +8,13 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
 from meterseal.errors import EnvironmentProblem
-from meterseal.onsite.cable import BAUD, Cable, open_cable
+from meterseal.onsite.cable import BAUD, Cable, SerialLine, open_line
 from meterseal.provision.errors import ProvisionError
 
 _READ_S: Final = 10.0
@@ -22,9 +22,14 @@ _PAUSE_S: Final = 0.2
 _CHUNK: Final = 1024
 _CALL_S: Final = 60.0
 _REOPEN_S: Final = 20.0
+_SILENCE_S: Final = 10.0
 _MARK: Final = "@P "
 
 _WRAP: Final = """
+import sys as _sys
+_path = _sys.path[:]
+if {bare}:
+    _sys.path[:] = [".frozen"]
 def _step():
 {body}
 try:
@@ -33,6 +38,7 @@ except Exception as _e:
     _found = {{"refused": [getattr(_e, "code", type(_e).__name__), getattr(_e, "text", str(_e))]}}
 import json as _json
 print({mark!r} + _json.dumps(_found))
+_sys.path[:] = _path
 """
 _DIFFERING: Final = """
     import hashlib, binascii
@@ -84,12 +90,13 @@ class BoardLink:
         except self._lost:
             return
 
-    def call(self, body: str, timeout_s: float = _CALL_S) -> Any:
+    def call(self, body: str, timeout_s: float = _CALL_S, bare: bool = False) -> Any:
         """Run the indented body of a function on the board; what it returns, by JSON.
 
-        Raises ProvisionError `board-silent`, or with the board's code.
+        `bare`: with what is built in alone, since files of the board may shadow it. Raises
+        ProvisionError `board-silent`, or with the board's code.
         """
-        code = _WRAP.format(body=body.rstrip(), mark=_MARK)
+        code = _WRAP.format(body=body.rstrip(), mark=_MARK, bare=bare)
         output, error = self._guarded(lambda: self._transport.exec_raw(code, timeout_s))
         for line in output.decode(errors="replace").splitlines():
             if line.startswith(_MARK):
@@ -101,7 +108,7 @@ class BoardLink:
         hashes = [(name, hashlib.sha256(data).hexdigest()) for name, data in files.items()]
         found: list[str] = []
         for at in range(0, len(hashes), 20):
-            found += self.call(_DIFFERING.format(files=hashes[at : at + 20]))
+            found += self.call(_DIFFERING.format(files=hashes[at : at + 20]), bare=True)
         return found
 
     def write(self, name: str, data: bytes) -> None:
@@ -111,15 +118,21 @@ class BoardLink:
         self._guarded(lambda: self._transport.fs_writefile(f"/{name}.new", data, _CHUNK))
         self.call(f"    import os\n    os.rename({'/' + name + '.new'!r}, {'/' + name!r})")
 
-    def restart(self) -> Cable:
-        """Reset, so that main.py runs; the console of the station. The link is closed."""
+    def reset(self) -> None:
+        """Reset, so that main.py runs if there is one. The port is still held.
+
+        What the board refuses before its console answers would be lost to a port opened anew.
+        """
         try:
             self._transport.exec_raw_no_follow("import machine\nmachine.reset()")
+            time.sleep(_PAUSE_S)
         except self._lost as problem:
             raise self._silent(str(problem)) from problem
-        time.sleep(_PAUSE_S)
-        self.close()
-        return _opened_again(self.port)
+
+    def restart(self) -> Cable:
+        """Reset; the console of the station, from its first line."""
+        self.reset()
+        return Cable(_Kept(self.port, SerialLine(self._transport.serial)), _SILENCE_S)
 
     def _guarded(self, act: Callable[[], Any]) -> Any:
         try:
@@ -182,12 +195,34 @@ def _answer(found: Any) -> Any:
     return found
 
 
-def _opened_again(port: str) -> Cable:
-    """Boards with a USB port of their own take it away with a reset."""
+class _Kept:
+    """The line of a board that restarts; those with a USB port of their own take it away."""
+
+    def __init__(self, port: str, line: SerialLine) -> None:
+        self._port, self._line = port, line
+
+    def write(self, data: bytes) -> object:
+        try:
+            return self._line.write(data)
+        except OSError:
+            self._line = _opened_again(self._port, self._line)
+            return self._line.write(data)
+
+    def read(self, size: int) -> bytes:
+        try:
+            return self._line.read(size)
+        except OSError:
+            self._line = _opened_again(self._port, self._line)
+            return b""
+
+
+def _opened_again(port: str, gone: SerialLine) -> SerialLine:
+    with suppress(OSError):
+        gone.close()
     end = time.monotonic() + _REOPEN_S
     while True:
         try:
-            return open_cable(port)
+            return open_line(port)
         except EnvironmentProblem:
             if time.monotonic() > end:
                 raise

@@ -2,17 +2,27 @@
 
 from typing import Final
 
+# What is frozen is found as an import finds it, with nothing else on the path: `__file__` of a
+# frozen module is no different from that of a file.
 ABOUT: Final = """
     import sys, os, binascii, machine
     about = {"platform": sys.platform, "version": list(sys.implementation.version[:3])}
     about["mpy"] = getattr(sys.implementation, "_mpy", 0) & 0xff
     about["machine"] = getattr(sys.implementation, "_machine", "")
     about["unique_id"] = binascii.hexlify(machine.unique_id()).decode()
+    about["frozen"] = []
+    held = {name: sys.modules.pop(name) for name in list(sys.modules) if name[:5] == "agent"}
+    path, sys.path[:] = sys.path[:], [".frozen"]
     try:
-        import agent
-        about["frozen"] = ".frozen" in getattr(agent, "__file__", "")
+        from agent import version
+        about["frozen"] = [version.VERSION, version.BUILD_UNIX_S]
     except ImportError:
-        about["frozen"] = False
+        pass
+    finally:
+        sys.path[:] = path
+        for name in [name for name in sys.modules if name[:5] == "agent"]:
+            del sys.modules[name]
+        sys.modules.update(held)
     about["journal"] = True
     if sys.platform == "esp32":
         import esp32
@@ -20,14 +30,33 @@ ABOUT: Final = """
         about["journal"] = bool(esp32.Partition.find(kind, label="journal"))
     return about
 """
+# Everything that an import could find, and what a torn copy left. Slots of updates stay: nothing
+# is imported from there that the signed update did not bring.
+CODE: Final = """
+    import os
+    found, folders = [], [""]
+    while folders:
+        folder = folders.pop()
+        for entry in os.ilistdir(folder or "/"):
+            path = folder + "/" + entry[0]
+            if entry[1] & 0x4000:
+                if path[:5] != "/upd_":
+                    folders.append(path)
+            elif path[:7] == "/agent/" or path[:5] == "/lib/":
+                found.append(path[1:])
+            elif path[-3:] == ".py" or path[-4:] in (".mpy", ".new"):
+                found.append(path[1:])
+    return found
+"""
+REMOVE: Final = """
+    import os
+    for name in {names!r}:
+        os.remove("/" + name)
+"""
 _BOARD: Final = """
     import binascii, main
     board = main.port_module().Board("/")
     board.root = ""
-"""
-AGENT: Final = """
-    from agent.version import VERSION
-    return VERSION
 """
 # Checked and kept as the station will find it; its watchdog is not started.
 CHECK: Final = (
@@ -39,15 +68,25 @@ CHECK: Final = (
     return len(settings["meters"])
 """
 )
-PUBLIC_KEY: Final = (
+KEY: Final = (
     _BOARD
     + """
     from agent.keystore import NAME, Keystore
+    from agent.sealer_payload import PROVISIONING
     if board.store.get(NAME) is None:
-        return None
+        return {{}}
     board.equip(main.check(board)[0])
-    signer = Keystore.load(board.store).signer(getattr(board, "element", None))
-    return binascii.hexlify(signer.public_65).decode()
+    keystore = Keystore.load(board.store)
+    public = keystore.signer(getattr(board, "element", None)).public_65
+    record = board.store.get(PROVISIONING) or b""
+    if {record!r} and not keystore.mark.number:
+        record = binascii.unhexlify({record!r})
+        board.store.set(PROVISIONING, record)
+    return {{
+        "public_key": binascii.hexlify(public).decode(),
+        "provisioning_hash": binascii.hexlify(record).decode(),
+        "begun": bool(keystore.mark.number),
+    }}
 """
 )
 ENROL: Final = (
@@ -66,14 +105,11 @@ PROVE: Final = (
     return binascii.hexlify(prove(board, binascii.unhexlify({nonce!r}))).decode()
 """
 )
-# The laptop's time is nobody's that can be checked: it serves TLS and is not called genuine.
-CLOCK: Final = (
+ROLL_OVER: Final = (
     _BOARD
     + """
-    import time
-    from agent.clock import epoch_s
+    from agent.rollover import roll_over
     board.equip(main.check(board)[0])
-    board.rtc.set_system({t_unix_ms}, False)
-    return (time.time() + epoch_s(time.gmtime)) * 1000 - {t_unix_ms}
+    return roll_over(board, {device!r}, binascii.unhexlify({entropy!r}))
 """
 )

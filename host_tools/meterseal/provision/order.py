@@ -19,7 +19,11 @@ _SECRET: Final = re.compile("password|token|_key$|secret")
 
 @dataclass
 class Order:
-    """One station. `out`: directory of the state file and the report; `wait_s`: for the meters."""
+    """One station. `out`: directory of the state file and the report; `wait_s`: for the meters.
+
+    `offline`: the way to the collector need not work yet; `replaces`: device id of the board whose
+    meters this one takes over; `erase`: what is on the flash may go when it is flashed.
+    """
 
     port: str
     config: dict[str, Any]
@@ -32,12 +36,24 @@ class Order:
     registry: str = ""
     by: str = ""
     wait_s: float = 60.0
+    offline: bool = False
+    replaces: str = ""
+    erase: bool = False
     meters: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def station(self) -> str:
         """Its id."""
         return str(self.config["station_id"])
+
+    def check(self) -> None:
+        """Raises ProvisionError `uplink-missing` if the station could never send anything."""
+        if not self.offline and not self.config.get("uplink", {}).get("url"):
+            raise ProvisionError(
+                "uplink-missing",
+                "expected the collector's address in uplink.url of --config, found none",
+                "Add it, or give --offline for a station that is emptied by hand.",
+            )
 
     def files(self) -> dict[str, bytes]:
         """Configuration, secrets, authority and profiles, as they belong on the board."""

@@ -12,6 +12,8 @@ from meterseal.provision.steps import Session
 _DRY_STEPS: Final = ("firmware", "agent", "configuration")
 """What can be found out about a board without changing anything on it."""
 
+_KEPT_INSIDE: Final = ("record",)
+
 Say = Callable[[str, str], None]
 """`say(step, text)`."""
 
@@ -23,6 +25,7 @@ def provision(order: Order, say: Say) -> dict[str, Any]:
     was done before stays done: the same order goes on from there.
     """
     order = replace(order, port=find_port(order.port))
+    order.check()
     state = State(order.out)
     session = Session(order, state, lambda text: None)
     total = len(STEPS)
@@ -37,8 +40,8 @@ def provision(order: Order, say: Say) -> dict[str, Any]:
             say(name, needed + " ...")
             say(name, step.act(session))
     finally:
-        session.close()
-    return {key: value for key, value in state.values.items() if key != "facts"}
+        session.leave()
+    return {key: value for key, value in state.values.items() if key not in _KEPT_INSIDE}
 
 
 def _under(say: Say, name: str) -> Callable[[str], None]:
@@ -48,6 +51,7 @@ def _under(say: Say, name: str) -> Callable[[str], None]:
 def plan(order: Order) -> list[tuple[str, str]]:
     """(step, what it would do or ""): looks at the board and writes nothing anywhere."""
     order = replace(order, port=find_port(order.port))
+    order.check()
     session = Session(order, _Unwritten(order.out), lambda text: None)
     try:
         found = []
@@ -58,11 +62,11 @@ def plan(order: Order) -> list[tuple[str, str]]:
                 found.append((step.name, "see to it" if _open(step.name, session) else ""))
         return found
     finally:
-        session.close()
+        session.leave()
 
 
 def _open(name: str, session: Session) -> bool:
-    known = {"key": "public_key", "proof": "proof", "batch": "batch", "registry": "registered"}
+    known = {"key": "public_key", "proof": "proof", "record": "record", "batch": "batch"}
     return name not in known or not session.state.has([known[name]])
 
 

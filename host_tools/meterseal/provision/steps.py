@@ -1,33 +1,27 @@
-"""The steps from a blank board to a verified batch. Each finds out first whether it is needed.
+"""The steps that need the board's prompt. Each finds out first whether it is needed.
 
 `Session.link` is the board in its raw REPL; after `restart` the station runs and `cable` asks it.
 """
 
 import secrets
-import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
-from meterseal.errors import EnvironmentProblem
-from meterseal.onsite import inspect
-from meterseal.onsite.cable import Cable, InspectionError
+from meterseal.onsite.cable import Cable
 from meterseal.provision import flash, on_board
 from meterseal.provision.errors import ProvisionError
-from meterseal.provision.image import agent_files
+from meterseal.provision.image import agent_files, version
 from meterseal.provision.link import BoardLink
 from meterseal.provision.order import Order, State
-from meterseal.provision.proof import check_proof
-from meterseal.registry.acts import enrol_fields
+from meterseal.provision.record import record_of
+from meterseal.registry.proof import check_proof
 
 OLDEST: Final = (1, 28, 0)
 MPY: Final = 6
-_PAUSE_S: Final = 0.5
-_CLOCK_OFF_MS: Final = 10_000
-_LATER: Final = ("collector",)
-"""Checks that need not hold yet: the collector takes batches once the device is registered."""
 _OF_THE_KEY: Final = (
-    *("proof", "nonce", "checks", "meters", "firmware"),
-    *("batch", "batch_hash", "registers", "facts", "registered"),
+    *("proof", "nonce", "checks", "meters", "firmware", "record", "chain"),
+    *("batch", "batch_hash", "registers", "registered", "enrolled_at"),
 )
 
 
@@ -55,10 +49,17 @@ class Session:
         return self._cable
 
     def close(self) -> None:
-        """Let the port go."""
+        """Let the port go; the board stays as it is."""
         if self._link is not None:
             self._link.close()
-            self._link = None
+        self._link = self._cable = None
+
+    def leave(self) -> None:
+        """Let the port go, whatever happened: what can run on the board runs again."""
+        if self._link is not None and self._cable is None:
+            with suppress(ProvisionError):
+                self._link.reset()
+        self.close()
 
 
 class Step(NamedTuple):
@@ -80,27 +81,48 @@ def _firmware_needed(session: Session) -> str:
 
 
 def _flash(session: Session) -> str:
-    flash.write(session.order)
     session.close()
+    session.state.keep(image=flash.write(session.order))
     left = _firmware_needed(session)
     if left:
         raise ProvisionError("firmware-too-old", f"after flashing still: {left}", "Take another.")
     return f"{session.about['machine']}"
 
 
-def _agent_differs(session: Session) -> list[str]:
-    if session.about.get("frozen"):
-        return []
-    return session.link.differing(agent_files())
+def _agent_differs(session: Session) -> tuple[list[str], list[str]]:
+    """Files to copy, and files that have to go: an import might find them first.
+
+    Raises ProvisionError `agent-frozen` if the image has another version of the agent.
+    """
+    frozen = session.about["frozen"]
+    if frozen and frozen != list(version()):
+        raise ProvisionError(
+            "agent-frozen",
+            f"expected version {version()[0]} of the agent in the image, found {frozen[0]} "
+            f"(built {frozen[1]})",
+            "Flash the image of this version, or take the meterseal of the image's.",
+        )
+    wanted = {} if frozen else agent_files()
+    strays = [name for name in session.link.call(on_board.CODE, bare=True) if name not in wanted]
+    return session.link.differing(wanted), sorted(strays)
 
 
 def _agent_needed(session: Session) -> str:
-    found = _agent_differs(session)
-    return f"copy {len(found)} files of the agent" if found else ""
+    copied, strays = _agent_differs(session)
+    text = [f"copy {len(copied)} files of the agent"] if copied else []
+    text += [f"remove {', '.join(strays[:5])}{' ...' * (len(strays) > 5)}"] if strays else []
+    return ", ".join(text)
 
 
 def _copy_agent(session: Session) -> str:
-    return _copy(session, agent_files(), _agent_differs(session))
+    copied, strays = _agent_differs(session)
+    if strays:
+        session.link.call(on_board.REMOVE.format(names=strays), bare=True)
+        session.close()  # the next one begins with a soft reset: nothing of them stays in memory
+    done = _copy(session, agent_files(), copied)
+    if left := _agent_needed(session):
+        raise ProvisionError("copy-differs", f"expected the agent alone, found left: {left}", "")
+    return done + (f", {len(strays)} removed" if strays else "")
 
 
 def _config_needed(session: Session) -> str:
@@ -125,10 +147,16 @@ def _copy(session: Session, files: dict[str, bytes], names: list[str]) -> str:
 
 def _key_needed(session: Session) -> str:
     session.link.call(on_board.CHECK)  # the configuration is right: the board itself says so
-    held = session.link.call(on_board.PUBLIC_KEY)
+    held = _held(session).get("public_key")
     if held and held == session.state.values.get("public_key"):
         return ""
     return "take down the key of the board" if held else "make the key on the board"
+
+
+def _held(session: Session, record: str = "") -> dict[str, Any]:
+    """Key and provisioning hash of the board; `record`: hash to state with its first batch."""
+    found: dict[str, Any] = session.link.call(on_board.KEY.format(record=record))
+    return found
 
 
 def _make_key(session: Session) -> str:
@@ -157,70 +185,33 @@ def _prove(session: Session) -> str:
     return "verified"
 
 
-def _clock_needed(session: Session) -> str:
-    return "set the clock"
+def _record_needed(session: Session) -> str:
+    """The record is the one that the board states, or the board states another one for good."""
+    kept, held = session.state.values, _held(session)
+    session.state.keep(provisioning_hash=held["provisioning_hash"])
+    if held["begun"]:
+        return ""
+    record = record_of(session.order, session.about, kept)
+    stated = kept.get("record", {}).get("sha256") == held["provisioning_hash"]
+    return "" if stated and record.says_the_same(kept["record"]) else "put the board on record"
 
 
-def _set_clock(session: Session) -> str:
-    off_ms = session.link.call(on_board.CLOCK.format(t_unix_ms=int(time.time() * 1000)))
-    if abs(off_ms) > _CLOCK_OFF_MS:
-        raise ProvisionError("clock-not-set", f"expected the time, found it {off_ms} ms off")
-    return f"{off_ms} ms off"
+def _keep_record(session: Session) -> str:
+    record = record_of(session.order, session.about, session.state.values)
+    held = _held(session, record.sha256)
+    if held["provisioning_hash"] != record.sha256:
+        raise ProvisionError("record", "expected the board to state the record's hash", "")
+    record.write(session.order.out)
+    kept = {"sha256": record.sha256, "values": record.values}
+    session.state.keep(record=kept, provisioning_hash=record.sha256)
+    return record.sha256
 
 
-def _always(text: str) -> Callable[[Session], str]:
-    return lambda session: text
-
-
-def _self_test(session: Session) -> str:
-    end = time.monotonic() + session.order.wait_s
-    while True:
-        checks = _asked(session, end)
-        bad = [f"{name}: {text}" for name, good, text in checks if not good]
-        wrong = [one for one in bad if not one.startswith(_LATER)]
-        if checks and not wrong:
-            break
-        if time.monotonic() > end:
-            raise ProvisionError(
-                "self-test", f"expected every check to pass, found {'; '.join(wrong)}", _REMEDY
-            )
-        time.sleep(_PAUSE_S)
-    about = inspect.state(session.cable)
-    session.state.keep(checks=[list(one) for one in checks], firmware=about["firmware"])
-    session.state.keep(meters=about["meters"])
-    return f"{len(checks) - len(bad)} of {len(checks)} checks pass" + "".join(
-        f"; later: {one}" for one in bad
-    )
-
-
-_REMEDY: Final = "Check wiring, address and settings of the meter; `meterseal inspect` says more."
-
-
-def _asked(session: Session, end: float) -> list[tuple[str, bool, str]]:
-    try:
-        return inspect.check(session.cable)
-    except (InspectionError, EnvironmentProblem):
-        if time.monotonic() > end:
-            raise
-        return []
-
-
-def enrolment(session: Session) -> dict[str, Any]:
-    """Fields of the entry `enrol`."""
-    kept = session.state.values
-    more = {name: kept[name] for name in ("firmware", "provisioning_hash", "nonce", "proof")}
-    board = session.order.board or session.about.get("machine") or "unknown"
-    public_key = bytes.fromhex(kept["public_key"])
-    station, key_class = session.order.station, kept["key_class"]
-    return enrol_fields(public_key, station, key_class, board=board, **more)
-
-
-BEFORE_BATCH: Final = (
+AT_THE_PROMPT: Final = (
     Step("firmware", _firmware_needed, _flash),
     Step("agent", _agent_needed, _copy_agent),
     Step("configuration", _config_needed, _configure),
     Step("key", _key_needed, _make_key),
     Step("proof", _proof_needed, _prove),
-    Step("clock", _clock_needed, _set_clock),
-    Step("self-test", _always("start the station and check it"), _self_test),
+    Step("record", _record_needed, _keep_record),
 )

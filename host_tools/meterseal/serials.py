@@ -1,0 +1,29 @@
+"""Serial numbers of meters, as a batch carries them and as people write them down."""
+
+from collections.abc import Sequence
+
+from meterseal.decode import identity_text, words_of
+from meterseal.models import Meter, Registers
+from meterseal.profiles import Profile, Register
+
+
+def serial_of(meter: Meter, profile: Profile) -> str:
+    """Serial number as the meter gave it; empty if the profile has none or it was not read."""
+    register = profile.identity.get("serial")
+    words = register and _words(meter.identity, register)
+    return identity_text(register, words) if register and words else ""
+
+
+def plain_serial(text: str) -> str:
+    """Serial numbers are compared without spaces, case and leading zeros."""
+    return "".join(text.split()).upper().lstrip("0")
+
+
+def _words(blocks: Sequence[Registers], register: Register) -> list[int]:
+    """Words of a register out of blocks as read; empty if they are not among them."""
+    for block in blocks:
+        words = words_of(block.words)
+        start = register.address - block.address
+        if block.function == register.function and 0 <= start <= len(words) - register.count:
+            return words[start : start + register.count]
+    return []
