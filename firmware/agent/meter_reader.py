@@ -1,7 +1,9 @@
 """Reads one meter: a snapshot of the chosen registers, and its identity and set-up registers.
 
 A snapshot is what was obtained, block by block, with one status: that of the first block that
-failed. What was not obtained is absent, never zero. Must never decode what is going to be sealed.
+failed. What was not obtained is absent, never zero. A read over several registers that the meter
+refuses, as it lacks one of them, is split: what it has must not share the fate of what it lacks.
+Must never decode what is going to be sealed.
 """
 
 from collections import namedtuple
@@ -15,6 +17,7 @@ from .plausibility import RATED_POWER_W
 RETRIED, IMPLAUSIBLE, PARTIAL = 1, 2, 4  # flags, WIRE_FORMAT.md section 4.4
 _GAP_MS = const(50)
 _NOT_THERE = const((1, 2, 3))  # exceptions that say: no such function, address or length
+_LACKS_SOME = const((2, 3))
 
 
 class Snapshot:
@@ -49,11 +52,20 @@ class MeterReader:
         lim = lim or limits(
             first_byte_ms=bus.timeout_ms, gap_ms=_GAP_MS, min_interval_ms=bus.min_interval_ms
         )
-        client.add_unit(unit, line, lim)
-        from .profile_plan import plan  # only now: see forget
+        from .profile_plan import plan, spacers  # only now: see forget
 
-        self.reads = _total_first(plan(profile.columns, profile.listed, bus, line), profile.total)
+        reads = plan(profile.columns, profile.listed, bus, line)
+        self._planned = self.reads = _total_first(reads, profile.total)
+        self._spacers = spacers(profile.listed, bus)
+        client.add_unit(unit, line, lim, self._spacers)
         self._offsets = _offsets(profile.columns)
+        self._locator = None
+        self._shifts = (0, 0)
+        if profile.sunspec:
+            from .sunspec import Locator
+
+            self._locator = Locator(profile.sunspec, client, unit)
+        self.located = self._locator is None
 
     def counters(self):
         """Error counters since boot, as the health section has them."""
@@ -67,19 +79,63 @@ class MeterReader:
         """
         snap = Snapshot(self._offsets[-1], self.clock.mono_ms())
         retries = 0 if probe else None
-        for number, read in enumerate(self.reads):
+        left, asked = list(self.reads), []
+        try:
+            if not self.located:
+                await self._locate(retries)
+        except ModbusError as error:
+            snap.status = error.status
+            return snap
+        while left:
+            read = left.pop(0)
             try:
-                await self._fill(snap, read, retries, number == 0)
-                retries = None if number == 0 else retries
+                await self._fill(snap, read, retries, not asked)
+                retries = None if not asked else retries
             except ModbusError as error:
+                if _lacks_some(error) and len(read.parts) > 1:
+                    left = self._halves(read) + left
+                    continue
                 snap.status = snap.status or error.status
                 if isinstance(error, (ModbusTimeout, ModbusBusError)):
                     retries = 0
-                    if number == 0:
-                        break
+                    if not asked:
+                        return snap
+            asked.append(read)
+        self.reads = asked
         if snap.status and snap.present:
             snap.flags |= PARTIAL
         return snap
+
+    def _halves(self, read):
+        from .profile_split import halves  # few meters need it
+
+        return halves(read, self.profile.total)
+
+    async def _locate(self, retries):
+        """Find out where a SunSpec meter has its block."""
+        base, at = await self._locator.find(retries)
+        sunspec = self.profile.sunspec
+        self._shifts = (base - sunspec.bases[0], at - sunspec.at)
+        self.located = True
+        self._place_spacers()
+
+    def forget_place(self):
+        """Another meter may stand there next: find its block again before the next snapshot."""
+        self.located = self._locator is None
+
+    def at(self, address):
+        """Where this meter has what the profile has at `address`."""
+        sunspec = self.profile.sunspec
+        return address + self._shifts[address >= sunspec.at] if sunspec else address
+
+    def layout(self):
+        """Profile.layout() as this meter has it."""
+        return tuple((c[0], self.at(c[1]), c[2], c[3]) for c in self.profile.layout())
+
+    def _place_spacers(self):
+        known = self.client.unit(self.unit)
+        known.spacers = tuple((s[0], self.at(s[1]), s[2]) for s in self._spacers)
+        known.spaced_in_vain = 0
 
     async def reread_total(self, snap):
         """Read the block of the energy total once more into `snap`; what fails leaves it as it
@@ -112,13 +168,18 @@ class MeterReader:
         return value, step, step << (16 * column.count) if integer else 0
 
     async def read_identity(self):
-        """Identity and set-up registers as the wire has them; raises ModbusError."""
+        """Identity and set-up registers as the wire has them; raises ModbusError.
+
+        What was found out about a unit is found out again: reads are as planned after this.
+        """
+        self.reads = self._planned
+        self._place_spacers()
         identity = await self._registers(self.profile.identity)
         setup = await self._registers(self.profile.setup)
         unexpected = [
             register.name
             for register in self.profile.identity + self.profile.setup
-            if not _as_expected(register, _words(register, identity + setup))
+            if not _as_expected(register, self._words(register, identity + setup))
         ]
         return Identity(identity, setup, unexpected)
 
@@ -126,22 +187,23 @@ class MeterReader:
         """What the meter has of these; a register that it refuses is left out."""
         read = []
         for register in registers:
+            address = self.at(register.address)
             try:
                 words = await self.client.read(
-                    self.unit, register.function, register.address, register.count
+                    self.unit, register.function, address, register.count
                 )
             except ModbusException as error:
                 if error.fields["exception"] not in _NOT_THERE:
                     raise
                 continue
-            read.append((register.function, register.address, words))
+            read.append((register.function, address, words))
         return tuple(read)
 
     async def _fill(self, snap, read, retries, first):
         client = self.client
         try:
             words = await client.read(
-                self.unit, read.function, read.address, read.count, read.longer, retries
+                self.unit, read.function, self.at(read.address), read.count, read.longer, retries
             )
         finally:
             if client.attempts > 1:
@@ -157,8 +219,15 @@ class MeterReader:
         """Decimal exponent from the set-up registers, None if it is not known."""
         if column.scale_factor < 0:
             return 0
-        words = _words(self.profile.setup[column.scale_factor], setup)
+        words = self._words(self.profile.setup[column.scale_factor], setup)
         return None if words is None else decode.scale_factor(words)
+
+    def _words(self, register, read):
+        """The words of a register among those that were read, or None."""
+        for function, address, words in read:
+            if (function, address) == (register.function, self.at(register.address)):
+                return words
+        return None
 
 
 def _total_first(reads, total):
@@ -169,20 +238,16 @@ def _total_first(reads, total):
     return reads
 
 
+def _lacks_some(error):
+    return isinstance(error, ModbusException) and error.fields["exception"] in _LACKS_SOME
+
+
 def _offsets(columns):
     """Byte offset of each column in `Reading.words`, and their end."""
     offsets = [0]
     for column in columns:
         offsets.append(offsets[-1] + 2 * column.count)
     return offsets
-
-
-def _words(register, read):
-    """The words of a register among those that were read, or None."""
-    for function, address, words in read:
-        if (function, address) == (register.function, register.address):
-            return words
-    return None
 
 
 def _as_expected(register, words):

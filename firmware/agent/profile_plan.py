@@ -32,7 +32,25 @@ def plan(columns, listed, bus, line):
     """
     cuts = _best_cuts(columns, listed, bus, line)
     reads = [_read(columns, first, last, listed, bus) for first, last in cuts]
-    return tuple(_unlike_neighbours(reads))
+    spacer_us = read_us(spacers(listed, bus)[0][2], line, bus.turnaround_ms)
+    return tuple(_unlike_neighbours(reads, spacer_us // (2 * line.char_us)))
+
+
+def spacers(listed, bus):
+    """Two short reads of different shapes, see modbus.base.Client.add_unit.
+
+    Where all listed registers have one shape, the second may be refused: an answer all the same.
+    """
+    shortest = sorted(listed, key=lambda place: (place[2], place))
+    function, address, count = first = shortest[0]
+    for other in shortest:
+        if (other[0], other[2]) != (function, count):
+            return first, other
+    for place in listed:
+        longer = _longer(*place, listed, bus)
+        if longer:
+            return first, (function, place[1], longer)
+    return first, (function, address, 2 if count == 1 else 1)
 
 
 def _best_cuts(columns, listed, bus, line):
@@ -101,25 +119,30 @@ def _longer(function, address, count, listed, bus):
     return longer
 
 
-def _unlike_neighbours(reads):
-    """The reads in an order in which consecutive ones ask for different numbers of registers.
+def _unlike_neighbours(reads, spacer_registers):
+    """The reads in an order in which consecutive ones ask for different numbers of registers, as
+    far as may be.
 
     Snapshots follow each other, so the first comes after the last. Each read goes where it costs
-    least: first, how often two stay alike; then, how many registers more have to be asked for.
+    least: registers more that have to be asked for, or a spacer, which takes as long as so many.
     """
     ordered = []
     for read in reads:
         orders = [ordered[:at] + [read] + ordered[at:] for at in range(len(ordered) + 1)]
-        ordered = min(orders, key=_cost)
+        ordered = min(orders, key=lambda order: _cost(order, spacer_registers))
     return ordered
 
 
-def _cost(order):
-    alike = more = 0
-    before = order[-1].count
-    for read in order:
-        asked = read.longer if read.longer and read.count == before else read.count
-        alike += asked == before
-        more += asked - read.count
+def _cost(order, spacer_registers):
+    """In registers; of two rounds, as where counts alternate the second is not like the first."""
+    cost = 0
+    before = None
+    for read in order + order:
+        asked = (read.function, read.count)
+        if asked == before and read.longer:
+            cost += read.longer - read.count
+            asked = (read.function, read.longer)
+        elif asked == before:
+            cost += spacer_registers
         before = asked
-    return alike, more
+    return cost

@@ -24,6 +24,7 @@ class FakeUart:
         self.driver_on = None  # set by a DE pin
         self.driver_log = []
         self.echo = False
+        self.glitch = lambda: b""  # what switching the driver on puts before the echo
         self.broken = None  # an OSError to raise
         self.rx_buffer = rx_buffer
         self._coming = []  # [start_us, us for each byte, bytes]
@@ -69,7 +70,7 @@ class FakeUart:
         self._tx_end_us = now + len(data) * self.line.char_us
         self.sent.append((now, bytes(data)))
         if self.echo:
-            self.put(now - self._tx_end_us, data)
+            self.put(now - self._tx_end_us, self.glitch() + data)
         for device in self.devices:
             for delay_us, answer in device.hear(bytes(data), self.line):
                 self.put(delay_us, answer)

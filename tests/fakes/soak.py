@@ -2,9 +2,9 @@
 
 Each register holds a number made from its address and from how many requests its meter has heard,
 so that an answer to any other read, earlier or elsewhere, shows. An accepted value must have been
-the register's during this very read. The reads come as a plan orders them. No RTU master can tell
-a forged CRC, nor an old answer to a read of the same unit, function and length that comes just
-after the request: the faults do not forge the one, and the plan avoids the other.
+the register's during this very read. No RTU master can tell a forged CRC, nor an old answer to a
+read of the same unit, function and length that comes just after the request: the faults do not
+forge the one, and the client avoids the other.
 """
 
 from agent.errors import ModbusError
@@ -19,6 +19,8 @@ FAULT_PERMILLE = 50
 HELD_US = 500000  # how long another task holds the loop
 LIMITS = limits(first_byte_ms=300, gap_ms=50, retries=2, late_ms=1000)
 # (function, address, count, longer). The two of function 3 are alike and cannot be varied.
+# A spacer parts them where those between got no answer.
+SPACERS = ((3, 0x08, 1), (4, 0x08, 3))
 READS = ((4, 0x00, 12, 14), (3, 0x10, 2, 0), (4, 0x48, 2, 4), (4, 0x34, 2, 22), (3, 0x20, 2, 0))
 
 
@@ -116,7 +118,7 @@ class Soak:
         for unit, line in enumerate(lines, 1):
             meter = TickingMeter(unit, {}, line, self.dice, self.fault, late_us=400000)
             self.meters.append(meter)
-            client.add_unit(unit, line, LIMITS)
+            client.add_unit(unit, line, LIMITS, SPACERS)
         uart.devices = list(self.meters)
         return client
 
@@ -131,7 +133,9 @@ class Soak:
         meter = TickingMeter(1, {}, line, self.dice, self.fault, late_us=400000)
         self.meters.append(meter)
         peer = FakePeer(self.timing, lambda request: meter.hear(request, line))
-        return RtuOverTcpClient("meter", 502, self.timing, line, LIMITS, peer.connect)
+        client = RtuOverTcpClient("meter", 502, self.timing, line, LIMITS, peer.connect)
+        client.add_unit(1, line, LIMITS, SPACERS)
+        return client
 
     def faults(self):
         """Number of answers by fault, over all meters."""

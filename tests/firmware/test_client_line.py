@@ -10,7 +10,7 @@ from agent.errors import (
 from agent.modbus.client import limits
 from fakes.fake_meter import Dice
 from fakes.fake_uart import DriverPin
-from fakes.rtu_bench import Bench, words
+from fakes.rtu_bench import LIMITS, Bench, words
 
 
 class LateReplies(unittest.TestCase):
@@ -77,6 +77,113 @@ class LateReplies(unittest.TestCase):
         lengths = [asked[2] for asked in bench.meter.asked]
         self.assertEqual(lengths, [2, 4, 2, 4, 2, 2])
         self.assertEqual(bench.counters.exceptions, 2)
+
+
+class OldAnswers(unittest.TestCase):
+    """A meter or gateway that gives its last answer once more instead of a new one."""
+
+    def spaced(self, faults):
+        bench = Bench(faults)
+        bench.client.add_unit(1, lim=LIMITS, spacers=((3, 5, 1), (4, 50, 3)))
+        return bench
+
+    def test_a_spacer_parts_two_reads_that_are_alike(self):
+        bench = self.spaced([])
+        for address in (0, 10):
+            self.assertEqual(bench.read(address, 2), words(0x1000 + address, 0x1001 + address))
+        self.assertEqual(bench.meter.asked, [(4, 0, 2), (3, 5, 1), (4, 10, 2)])
+
+    def test_the_spacer_is_not_like_the_read(self):
+        bench = self.spaced([])
+        for address in (7, 8):
+            bench.read(address, 1, function=3)
+        self.assertEqual(bench.meter.asked, [(3, 7, 1), (4, 50, 3), (3, 8, 1)])
+
+    def test_the_last_answer_again_is_not_taken_for_another_register(self):
+        for repeated_at in (1, 2):
+            bench = self.spaced([None] * repeated_at + ["previous"])
+            bench.read(0, 2)
+            self.assertEqual(bench.read(10, 2), words(0x100A, 0x100B))
+
+    def test_nor_for_a_new_value_of_the_same_register(self):
+        bench = self.spaced([None, None, "previous"])
+        bench.read(0, 2)
+        bench.timing.advance_us(60000000)
+        bench.meter.registers[(4, 0)] = 0xBEEF
+        self.assertEqual(bench.read(0, 2), words(0xBEEF, 0x1001))
+
+    def test_a_refused_spacer_is_an_answer(self):
+        bench = Bench([])
+        bench.client.add_unit(1, lim=LIMITS, spacers=((3, 5000, 1),))
+        bench.read(0, 2)
+        self.assertEqual(bench.read(10, 2), words(0x100A, 0x100B))
+        self.assertEqual(bench.counters.exceptions, 1)
+
+    def test_a_meter_that_is_silent_at_its_spacers_is_still_read(self):
+        bench = self.spaced([])
+        real = bench.meter.hear
+        bench.meter.hear = lambda data, line: real(data, line) if data[5] == 2 else []
+        bench.read(0, 2)
+        for _ in range(2):
+            with self.assertRaises(ModbusTimeout):
+                bench.read(10, 2)
+        self.assertEqual(bench.read(10, 2), words(0x100A, 0x100B))
+
+    def test_the_time_of_the_request_is_not_that_of_the_spacer(self):
+        bench = self.spaced([])
+        bench.read(0, 2)
+        bench.read(10, 2)
+        sent_ms = (bench.uart.sent[-1][0] // 1000) & ((1 << 30) - 1)
+        self.assertTrue(0 <= bench.client.sent_ms - sent_ms < 15)
+
+
+class Noise(unittest.TestCase):
+    """Bytes that are no reply must not shorten the wait for one."""
+
+    def noisy(self, turnaround_ms, noise, at_us=10000, echo=False, glitch=b""):
+        bench = Bench(lim=limits(first_byte_ms=1000, gap_ms=50, retries=0))
+        bench.uart.echo, bench.uart.glitch = echo, lambda: glitch
+        meter = bench.meter
+        meter.turnaround_us = 1000 * turnaround_ms
+        real = meter.hear
+        meter.hear = lambda data, line: [(at_us, noise)] + real(data, line)
+        return bench
+
+    def expect_every_read(self, bench):
+        for address in (0, 10, 0x14):
+            found = bench.read(address, 1 + address)
+            self.assertEqual(found[:2], words(0x1000 + address))
+        self.assertEqual(bench.counters.as_list(), [3, 0, 0, 0, 0, 0])
+
+    def test_noise_before_a_slow_answer(self):
+        for turnaround_ms in (40, 100, 300, 900):
+            for size in (1, 4, 5, 6, 20):
+                self.expect_every_read(self.noisy(turnaround_ms, Dice(size).bytes(size)))
+
+    def test_no_second_request_meets_the_first_answer(self):
+        bench = self.noisy(300, b"\xff\x00\x12\x34\x56\x78")
+        bench.client.add_unit(1, lim=limits(first_byte_ms=1000, retries=2))
+        bench.read()
+        self.assertEqual(len(bench.uart.sent), 1)
+
+    def test_echo_behind_a_glitch(self):
+        for turnaround_ms in (20, 60, 300):
+            for glitch in (b"\x00", b"\xff\x01", b"\x01\x04\x00"):
+                bench = self.noisy(turnaround_ms, b"", 0, True, glitch)
+                self.expect_every_read(bench)
+
+    def test_a_damaged_echo_that_looks_like_the_beginning_of_the_reply(self):
+        # 01 04 04 00 ...: two registers from 0x0400
+        bench = self.noisy(300, b"\x01\x04\x04\x00\x00\x03\x70\xfb", 0)
+        bench.meter.registers.update({(4, 0x400): 7, (4, 0x401): 8})
+        self.assertEqual(bench.read(0x400, 2), words(7, 8))
+
+    def test_a_truncated_answer_is_not_waited_for_till_the_end(self):
+        bench = Bench(["truncated"], lim=limits(first_byte_ms=5000, gap_ms=20))
+        bench.meter.dice = Dice(4)
+        start_us = bench.timing.now_us
+        self.assertEqual(bench.read(0, 10)[:2], words(0x1000))
+        self.assertTrue(bench.timing.now_us - start_us < 1000000)
 
 
 class Wiring(unittest.TestCase):

@@ -35,22 +35,48 @@ class Readings(unittest.TestCase):
         self.assertEqual(reading.words, bytes(8) + b"\xff\xf6\xff\xff" + b"\xe2\x40\x00\x01")
         self.assertEqual(station.tables[0][0].columns[3], (4, 0x34, 2, 1))
 
-    def test_a_failed_block_is_absent_and_the_rest_stays(self):
+    def test_a_register_that_the_meter_lacks_is_absent_and_the_rest_stays(self):
         station = Station()
         station.set_words(ENERGY, 5)
         del station.meters[0].registers[(4, 0)]
         reading = station.poll()
         self.assertEqual((reading.status, reading.flags), (130, 4))
-        self.assertEqual(reading.present, 12)
-        self.assertEqual(reading.words[:8], bytes(8))
+        self.assertEqual(reading.present, 14)
+        self.assertEqual(reading.words[:4], bytes(4))
+
+    def test_the_total_does_not_share_the_fate_of_its_neighbour(self):
+        station = Station()
+        station.set_words(ENERGY, 5)
+        del station.meters[0].registers[(4, POWER)]
+        for _ in range(3):
+            station.meters[0].asked.clear()
+            reading = station.poll()
+            self.assertEqual((reading.status, reading.present), (130, 11))
+            self.assertEqual(reading.words[-4:], b"\x00\x05\x00\x00")
+        # split once and remembered, with a spacer between what is alike
+        split = [(4, ENERGY, 2), (4, 0, 12), (4, POWER, 2), (4, 0, 12)]
+        self.assertEqual(station.meters[0].asked, split)
+
+    def test_what_was_split_is_tried_whole_again_once_a_day(self):
+        station = Station()
+        station.set_words(ENERGY, 5)
+        power = station.meters[0].registers.pop((4, POWER))
+        station.poll()
+        station.meters[0].registers[(4, POWER)] = power
+        self.assertEqual(station.poll(86410).status, 0)
+        station.poll()
+        station.meters[0].asked.clear()
+        self.assertEqual(station.poll().status, 0)
+        self.assertEqual(len(station.meters[0].asked), 2)
 
     def test_the_status_is_that_of_the_first_block_that_failed(self):
         station = Station()
         station.set_words(ENERGY, 5)
         meter = station.meters[0]
-        meter.answers = [meter.frame(b"\x84\x02"), meter.frame(b"\x84\x01")]
+        del meter.registers[(4, 0)]
+        meter.answers = [meter.frame(b"\x84\x01")]
         reading = station.poll()
-        self.assertEqual((reading.status, reading.flags, reading.present), (130, 0, 0))
+        self.assertEqual((reading.status, reading.flags, reading.present), (129, 4, 2))
 
     def test_two_meters_that_cannot_be_told_apart_are_refused(self):
         with self.assertRaises(MeterError) as caught:

@@ -62,46 +62,56 @@ class Late(unittest.TestCase):
         self.late = LateReplies(self.timing)
 
     def test_outstanding_blocks_the_shape_until_its_time(self):
-        self.late.expect(SHAPE, 0, 500)
-        self.assertEqual(self.late.blocked_ms(SHAPE, 0), 500)
-        self.assertEqual(self.late.blocked_ms(SHAPE, 9), 500)
-        self.assertEqual(self.late.blocked_ms(OTHER, 9), 0)
+        self.late.expect(SHAPE, 500)
+        self.assertEqual(self.late.blocked_ms(SHAPE), 500)
+        self.assertEqual(self.late.blocked_ms(OTHER), 0)
         self.timing.advance_us(499000)
-        self.assertEqual(self.late.blocked_ms(SHAPE, 9), 1)
+        self.assertEqual(self.late.blocked_ms(SHAPE), 1)
         self.timing.advance_us(1000)
-        self.assertEqual(self.late.blocked_ms(SHAPE, 9), 0)
+        self.assertEqual(self.late.blocked_ms(SHAPE), 0)
 
-    def test_answered_blocks_other_addresses_only(self):
-        self.late.expect(SHAPE, 0, 500)
-        self.late.answered(SHAPE, 0, 100)
-        self.assertEqual(self.late.blocked_ms(SHAPE, 0), 0)
-        self.assertEqual(self.late.blocked_ms(SHAPE, 9), 100)
+    def test_answered_blocks_while_a_copy_may_follow(self):
+        self.late.expect(SHAPE, 500)
+        self.late.answered(SHAPE, 100)
+        self.assertEqual(self.late.blocked_ms(SHAPE), 100)
 
     def test_one_of_two_answers_is_still_outstanding(self):
-        self.late.expect(SHAPE, 0, 500)
-        self.late.expect(SHAPE, 0, 500)
-        self.late.answered(SHAPE, 0, 100)
-        self.assertEqual(self.late.blocked_ms(SHAPE, 9), 500)
-        self.assertTrue(self.late.arrived(SHAPE))
-        self.assertEqual(self.late.blocked_ms(SHAPE, 0), 0)
+        self.late.expect(SHAPE, 500)
+        self.late.expect(SHAPE, 500)
+        self.late.answered(SHAPE, 100)
+        self.assertEqual(self.late.blocked_ms(SHAPE), 500)
+        self.assertTrue(self.late.arrived(SHAPE))  # perhaps the first one again
+        self.assertEqual(self.late.blocked_ms(SHAPE), 500)
+
+    def test_a_refusal_settles_its_request_unless_it_may_be_anothers(self):
+        self.late.expect(SHAPE, 500)
+        self.late.refused(SHAPE, 100)
+        self.assertEqual(self.late.blocked_ms(SHAPE), 100)
+        self.late.expect(OTHER, 500)  # given up
+        self.late.expect(SHAPE, 500)
+        self.late.refused(SHAPE, 100)
+        self.assertEqual(self.late.blocked_ms(SHAPE), 500)
+        self.late.expect((2, 4, 2), 500)
+        self.late.refused((2, 4, 2), 100)  # of another unit
+        self.assertEqual(self.late.blocked_ms((2, 4, 2)), 100)
 
     def test_what_nobody_asked_for_is_not_late(self):
         self.assertFalse(self.late.arrived(SHAPE))
 
     def test_memory_is_bounded_and_forgets_nothing_outstanding(self):
         for count in range(1, 30):
-            if self.late.blocked_ms((1, 4, count), 0) == 0:
-                self.late.expect((1, 4, count), 0, 500)
+            if self.late.blocked_ms((1, 4, count)) == 0:
+                self.late.expect((1, 4, count), 500)
         self.assertTrue(len(self.late._marks) <= 16)
-        self.assertTrue(self.late.blocked_ms((1, 4, 99), 0) > 0)
+        self.assertTrue(self.late.blocked_ms((1, 4, 99)) > 0)
         for count in range(1, 16):
-            self.assertTrue(self.late.blocked_ms((1, 4, count), 0) > 0)
+            self.assertTrue(self.late.blocked_ms((1, 4, count)) > 0)
 
     def test_answered_marks_give_way(self):
         for count in range(1, 40):
-            self.assertEqual(self.late.blocked_ms((1, 4, count), 0), 0)
-            self.late.expect((1, 4, count), 0, 500)
-            self.late.answered((1, 4, count), 0, 100)
+            self.assertEqual(self.late.blocked_ms((1, 4, count)), 0)
+            self.late.expect((1, 4, count), 500)
+            self.late.answered((1, 4, count), 100)
 
 
 class Ticks(unittest.TestCase):

@@ -6,7 +6,7 @@ import unittest
 from collections import namedtuple
 
 from agent.modbus.settings import Line
-from agent.profile_plan import plan, read_us, unlisted
+from agent.profile_plan import plan, read_us, spacers, unlisted
 from fakes.fake_meter import Dice
 from fakes.sample_profiles import INTEGER, SIGNED_64, sample
 
@@ -110,6 +110,23 @@ class Plans(unittest.TestCase):
         listed = ((4, 0, 2), (4, 100, 2), (4, 102, 2))
         reads = plan(places, listed, Bus(125, 0, 20), Line(9600))
         self.assertEqual([(r.address, r.longer) for r in reads if r.longer], [(100, 4)])
+
+    def test_alike_reads_of_two_functions_may_follow_each_other(self):
+        places = [Place(3, 0, 2), Place(4, 0, 2)]
+        listed = ((3, 0, 2), (3, 2, 2), (4, 0, 2), (4, 2, 2))
+        reads = plan(places, listed, Bus(125, 0, 20), Line(9600))
+        self.assertEqual(sorted([(r.function, r.count) for r in reads]), [(3, 2), (4, 2)])
+
+    def test_spacers_are_short_and_of_two_shapes(self):
+        bus = Bus(125, 0, 20)
+        for listed, expected in (
+            (((3, 0, 6), (3, 9, 2), (4, 0, 4)), ((3, 9, 2), (4, 0, 4))),
+            (((3, 0, 2), (3, 9, 2), (4, 7, 2)), ((3, 0, 2), (4, 7, 2))),
+            (((3, 0, 2), (3, 9, 2), (3, 11, 2)), ((3, 0, 2), (3, 9, 4))),
+            (((3, 0, 2), (3, 9, 2)), ((3, 0, 2), (3, 0, 1))),
+            (((3, 0, 1),), ((3, 0, 1), (3, 0, 2))),
+        ):
+            self.assertEqual(spacers(listed, bus), expected)
 
     def test_a_register_wider_than_the_limit_is_still_read(self):
         reads = plan([Place(3, 0, 20)], ((3, 0, 20),), Bus(10, 0, 20), Line(9600))

@@ -44,7 +44,7 @@ def profile():
 
 
 class _Client:
-    def add_unit(self, unit, line, lim):
+    def add_unit(self, unit, line, lim, spacers):
         """Nothing is on this bus."""
 
 

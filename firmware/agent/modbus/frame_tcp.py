@@ -44,6 +44,15 @@ def take_frame(buf):
     return transaction, body
 
 
+def check_rest(buf):
+    """Refuse what stands behind our reply if it is no frame's beginning: then the reply was cut
+    short and filled up with the bytes of a late one.
+    """
+    if 0 < len(buf) < HEADER_LEN:
+        raise _no_frame()
+    check_header(buf)
+
+
 def check_header(buf):
     """Refuse what cannot be the beginning of a frame, as far as it is there."""
     if any(buf[2:4]) or (len(buf) > 4 and buf[4]):
@@ -51,11 +60,15 @@ def check_header(buf):
     else:
         length = buf[5] if len(buf) >= HEADER_LEN else _MIN_BODY
     if not _MIN_BODY <= length <= _MAX_BODY:
-        raise ModbusMalformed(
-            "modbus-malformed",
-            "expected a header with protocol 0 and length %d to %d, found other bytes"
-            % (_MIN_BODY, _MAX_BODY),
-        )
+        raise _no_frame()
+
+
+def _no_frame():
+    return ModbusMalformed(
+        "modbus-malformed",
+        "expected a header with protocol 0 and length %d to %d, found other bytes"
+        % (_MIN_BODY, _MAX_BODY),
+    )
 
 
 def words_of(body, unit, function, count):

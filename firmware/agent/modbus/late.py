@@ -3,9 +3,9 @@
 An RTU reply carries no address: the late reply to one read can pass for the reply to the next if
 unit, function and register count (the shape) are the same; Victron varies the count for that
 reason. Each request leaves a mark here before it is sent. While an answer is outstanding no other
-read of the same shape may be sent; once it was answered, none of the same shape from another
-address, as a gateway may deliver twice. Marks go after their time. Must never forget a mark whose
-answer is outstanding.
+read of the same shape may be sent, not even of the same registers: what comes may be old. Once it
+was answered none may for a while, as a gateway may deliver twice. Marks go after their time. Must
+never forget a mark whose answer is outstanding.
 """
 
 from agent.constant import const
@@ -14,9 +14,8 @@ _MOST = const(16)
 
 
 class _Mark:
-    def __init__(self, shape, address):
+    def __init__(self, shape):
         self.shape = shape
-        self.address = address
         self.outstanding = 0
         self.since_ms = 0
         self.hold_ms = 0
@@ -29,39 +28,38 @@ class LateReplies:
         self._timing = timing
         self._marks = []
 
-    def expect(self, shape, address, hold_ms):
+    def expect(self, shape, hold_ms):
         """A request is about to be sent."""
-        mark = self._find(shape, address)
+        mark = self._find(shape)
         if mark is None:
-            mark = _Mark(shape, address)
+            mark = _Mark(shape)
             self._marks.append(mark)
         mark.outstanding += 1
         self._hold(mark, hold_ms)
 
-    def answered(self, shape, address, hold_ms):
+    def answered(self, shape, hold_ms):
         """Its answer was taken; a copy may follow."""
-        mark = self._find(shape, address)
-        mark.outstanding -= 1
-        if mark.outstanding <= 0:
-            self._hold(mark, hold_ms)
+        mark = self._find(shape)
+        if mark is not None:
+            mark.outstanding -= 1
+            if mark.outstanding <= 0:
+                self._hold(mark, hold_ms)
+
+    def refused(self, shape, hold_ms):
+        """An exception came. It does not say what it answers: only alone it is the answer."""
+        if all(m.outstanding <= (m.shape == shape) for m in self._marks if m.shape[0] == shape[0]):
+            self.answered(shape, hold_ms)
 
     def arrived(self, shape):
-        """An answer of this shape came that nobody waits for now; True if one could still come."""
-        found = [mark for mark in self._marks if mark.shape == shape]
-        for mark in found:
-            if mark.outstanding > 0:
-                mark.outstanding -= 1
-                break
-        return bool(found)
+        """Whether an answer of this shape that nobody waits for now may be a late one. It settles
+        nothing: it may be an older one again.
+        """
+        return self._find(shape) is not None
 
-    def blocked_ms(self, shape, address):
-        """Milliseconds until such a read can be told from answers to others; 0: at once."""
+    def blocked_ms(self, shape):
+        """Milliseconds until the answer to such a read can be told from others; 0: at once."""
         self._purge()
-        waits = [
-            self._left_ms(mark)
-            for mark in self._marks
-            if mark.shape == shape and (mark.outstanding > 0 or mark.address != address)
-        ]
+        waits = [self._left_ms(mark) for mark in self._marks if mark.shape == shape]
         if len(self._marks) >= _MOST:
             waits.append(min([self._left_ms(mark) for mark in self._marks]))
         return max(waits) if waits else 0
@@ -70,9 +68,9 @@ class LateReplies:
         mark.since_ms = self._timing.ms()
         mark.hold_ms = hold_ms
 
-    def _find(self, shape, address):
+    def _find(self, shape):
         for mark in self._marks:
-            if mark.shape == shape and mark.address == address:
+            if mark.shape == shape:
                 return mark
         return None
 

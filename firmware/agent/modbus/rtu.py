@@ -71,10 +71,10 @@ class RtuClient(RtuCore):
         """Take our own transmission off the line."""
         heard = bytearray()
         start = self.timing.ms()
-        while len(heard) < len(request) and self.timing.since_ms(start) < 50:
-            if not self._drain(heard, len(request) - len(heard)):
+        while bytes(heard).find(request) < 0 and self.timing.since_ms(start) < 50:
+            if not self._drain(heard, 1):
                 await self.timing.sleep_ms(1)
-        if bytes(heard) != request:
+        if bytes(heard).find(request) < 0:
             raise ModbusBusError(
                 "modbus-bus",
                 "expected to hear our %d bytes, found %d that differ; check the transceiver"

@@ -20,7 +20,6 @@ from .frame import (
 from .settings import frame_ms
 
 _MOST_BYTES = const(512)
-_SHORTEST_FRAME = const(5)
 
 
 class RtuCore(Client):
@@ -31,19 +30,23 @@ class RtuCore(Client):
         await self._prepare(known)
         hold_ms = known.limits.first_byte_ms + known.limits.late_ms
         shape = (known.id, function, count)
-        self._late.expect(shape, address, hold_ms)
+        self._late.expect(shape, hold_ms)
         await self._send(request)
         self._sent(known)
         buf = bytearray()
         try:
-            return await self._collect(buf, known, request, function, count)
+            return await self._collect(buf, known, request, count)
         except (ModbusCrcError, ModbusMalformed):
-            if begun(buf, known.id, function, count):
-                self._late.answered(shape, address, known.limits.repeat_ms)
+            if _begun(buf, request, count):
+                self._late.answered(shape, self._repeat_ms(known, count))
             raise
 
-    async def _collect(self, buf, known, request, function, count):
-        """Fill `buf` until the reply is in it; the error if it does not get there."""
+    async def _collect(self, buf, known, request, count):
+        """Fill `buf` until the reply is in it; the error if it does not get there.
+
+        Silence ends a reply that has begun; nothing else may end the wait early, or the next
+        request would meet the answer to this one.
+        """
         size = REPLY_OVERHEAD + 2 * count
         lim = known.limits
         hard_ms = lim.first_byte_ms + 2 * lim.gap_ms + 2 * frame_ms(known.line, size)
@@ -51,48 +54,50 @@ class RtuCore(Client):
         missing = size
         strange = 0
         while True:
-            wait_ms = self._wait_ms(lim, buf, start)
+            came = _begun(buf, request, count)
+            wait_ms = lim.gap_ms if buf else 0
+            if not came:
+                wait_ms = max(wait_ms, lim.first_byte_ms - self.timing.since_ms(start))
             if await self._receive(known, buf, wait_ms, missing if buf else 0):
-                words, missing = find_reply(buf, known.id, function, count)
+                words, missing = find_reply(buf, known.id, request[1], count)
                 if words is not None:
                     return words
+                _drop_echo(buf, request)
+                strange += self._drop_known(known, buf)
                 if len(buf) > _MOST_BYTES:
                     buf[: len(buf) - size] = b""
-                expired = self.timing.since_ms(start) >= hard_ms
-            else:
-                strange += self._drop_known(known, buf, request)
-                expired = self.timing.since_ms(start) >= lim.first_byte_ms
-                expired = expired or len(buf) >= _SHORTEST_FRAME
-            if expired:
-                raise _failure(buf, known, function, count, strange)
+                if self.timing.since_ms(start) < hard_ms:
+                    continue
+            elif not came and self.timing.since_ms(start) < lim.first_byte_ms:
+                continue
+            raise _failure(buf, known, request[1], count, strange)
 
-    def _wait_ms(self, lim, buf, start):
-        """How long silence may last now: a whole frame's start is followed closely, a glitch is
-        not.
-        """
-        if len(buf) >= _SHORTEST_FRAME:
-            return lim.gap_ms
-        left = lim.first_byte_ms - self.timing.since_ms(start)
-        return max(left, lim.gap_ms if buf else 0)
-
-    def _drop_known(self, known, buf, request):
-        """Remove our own echo and whole replies to others from the front; how many frames nobody
-        had asked for.
-        """
+    def _drop_known(self, known, buf):
+        """Remove whole replies to others from the front; how many frames nobody had asked for."""
         strange = 0
-        while buf:
-            found = foreign_frame(buf)
-            if bytes(buf[: len(request)]) == request:
-                buf[: len(request)] = b""
-            elif found is None:
-                break
+        found = foreign_frame(buf)
+        while found:
+            buf[: found[0]] = b""
+            if self._late.arrived(found[1:]):
+                known.counters.late += 1
             else:
-                buf[: found[0]] = b""
-                if self._late.arrived(found[1:]):
-                    known.counters.late += 1
-                else:
-                    strange += 1
+                strange += 1
+            found = foreign_frame(buf)
         return strange
+
+
+def _begun(buf, request, count):
+    """True if the reply has begun. Where its beginning is also the request's, that may be a
+    damaged echo.
+    """
+    return request[2] != 2 * count and begun(buf, request[0], request[1], count)
+
+
+def _drop_echo(buf, request):
+    """Take our own transmission out, wherever it is: switching the driver on leaves glitches."""
+    at = bytes(buf).find(request)
+    if at >= 0:
+        buf[at : at + len(request)] = b""
 
 
 def _failure(buf, known, function, count, strange):

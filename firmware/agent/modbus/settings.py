@@ -80,9 +80,10 @@ def longest_attempt_ms(line, lim, count):
 def longest_read_ms(line, lim, count, longer=0):
     """Upper bound for `read` with all its retries; what else blocks the loop comes on top.
 
-    With `longer`, the meter may refuse that first, and is then asked for `count`.
+    With `longer`, the meter may refuse that first, and is then asked for `count`. A spacer may
+    come before it and fail (see base.Client.add_unit).
     """
-    attempts = lim.retries + 1
+    attempts = lim.retries + 3
     each = longest_attempt_ms(line, lim, max(count, longer)) + lim.pause_ms + lim.min_interval_ms
     once = lim.first_byte_ms + lim.late_ms + attempts * each
     return 2 * once if longer else once

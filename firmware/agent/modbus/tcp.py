@@ -7,9 +7,10 @@ where it ends. A stream in which half a frame is left, or that was silent twice,
 from ..constant import const
 from ..errors import ModbusBusError, ModbusMalformed, ModbusTimeout
 from .base import Client
-from .frame import diagnose
-from .frame_tcp import TCP_UNITS, check_header, next_transaction, take_frame, tcp_request, words_of
+from .frame import REPLY_OVERHEAD, diagnose
+from .frame_tcp import TCP_UNITS, check_rest, next_transaction, take_frame, tcp_request, words_of
 from .rtu_core import RtuCore
+from .settings import frame_ms
 from .stream import Stream
 from .timing import Timing
 
@@ -62,7 +63,7 @@ class TcpClient(Client):
             frame = take_frame(self._buf)
             if frame is not None:
                 if frame[0] == self._transaction:
-                    check_header(self._buf)  # else our frame was filled up with another's bytes
+                    check_rest(self._buf)
                     return frame[1]
                 known.counters.late += 1
                 continue
@@ -101,6 +102,10 @@ class RtuOverTcpClient(RtuCore):
                     "expected a quiet stream within %d ms, found it busy; check the gateway"
                     % known.limits.busy_ms,
                 )
+
+    def _repeat_ms(self, known, count):
+        """A gateway passes on what it has heard wholly, a line shows a copy from its beginning."""
+        return known.limits.repeat_ms + frame_ms(known.line, REPLY_OVERHEAD + 2 * count)
 
     async def _send(self, request):
         await self._stream.send(request, self._default_limits.first_byte_ms)
