@@ -2,16 +2,23 @@
 
 The arithmetic is in p256_field, which a port may replace by a faster one; the signing table is in
 p256_table. A signature is r || s, 64 bytes, with s <= n/2 as the wire format requires;
-`verify_digest` takes either s, as plain ECDSA does. It must never return a signature from a nonce
-point that is not on the curve: together with a good signature of the same digest that would give
-the key away. It must never sign for a caller that has not built the digest itself (signer.py
+`verify_digest` takes either s, as plain ECDSA does. It must never return a signature from another
+point than the nonce times the base point, on the curve or not: together with a good signature of
+the same digest that would give the key away. It must never sign for a caller that has not built the digest itself (signer.py
 does), nor where somebody can time it: nothing here takes constant time.
 """
 
 from agent.errors import SignerError
 from agent.p256_field import N, P, add_points, double_point, inverse, on_curve, pair_sums
 from agent.p256_nonce import derive_nonce
-from agent.p256_table import check_table, comb_columns, comb_points, file_reader, use_table
+from agent.p256_table import (
+    TAG_PRIME,
+    check_table,
+    comb_columns,
+    comb_points,
+    file_reader,
+    use_table,
+)
 
 __all__ = (
     "check_table",
@@ -39,14 +46,17 @@ def _base_multiple(scalar):
     """scalar * G as (X, Y, ZZ, ZZZ), checked; the scalar is odd."""
     columns = comb_columns(scalar)
     total = None
+    left = scalar  # what the tags of the points must come to
     for half in ((2, 3), (0, 1)):  # one inversion for each: all at once would take more memory
-        sums = pair_sums(comb_points(columns, half))
+        points, multiple = comb_points(columns, half)
+        left -= multiple
+        sums = pair_sums(points)
         total = add_points(double_point(total), sums[:4])
         total = add_points(double_point(total), sums[4:])
-    if total is None or not total[2] or not on_curve(*total):
+    if left % TAG_PRIME or total is None or not total[2] or not on_curve(*total):
         raise SignerError(
             "signer-table",
-            "expected a point on the curve, found another: nothing was signed; "
+            "expected the multiple of the base point, found another: nothing was signed; "
             "the signing table or the memory is damaged",
         )
     return total

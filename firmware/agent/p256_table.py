@@ -2,12 +2,14 @@
 
 A signed comb (Lim and Lee, CRYPTO '94; every digit odd, so none is zero). The 256 bits of an odd
 scalar, read as +1 and -1, are 8 blocks of 4 columns of 8 bits: column c of block b is the bits
-64*(b//2) + 4*(b%2) + c + 8*t, and t = 7 is the sign. A block has 128 points of 64 bytes (x || y,
-big-endian) for column 0: 64 KiB in all.
+64*(b//2) + 4*(b%2) + c + 8*t, and t = 7 is the sign. A block has 128 entries of 68 bytes for
+column 0, 68 KiB in all: x || y || tag, big-endian. The tag is (m + x + y) mod 2^32 - 5 for the
+point m * G, so that the tags of what was read and added up tell which multiple of G came of it:
+an entry of another place, or one that changed, gives another number (but for one in 2^32).
 
 Where it comes from: `use_table`; else the frozen module `agent.p256_table_frozen` (one bytes
 object `TABLE`, written by `firmware/tools/make_p256_table.py --frozen`), which costs no RAM; else
-the file `p256_table.bin` beside this module: in place on ROMFS, by seek, 64 bytes at a time,
+the file `p256_table.bin` beside this module: in place on ROMFS, by seek, an entry at a time,
 elsewhere.
 It must never sign before `check_table` has seen its hash, and must never be written by the board.
 """
@@ -18,10 +20,13 @@ from hashlib import sha256
 from agent.constant import const
 from agent.errors import SignerError
 
-TABLE_LEN = 65536
-TABLE_SHA256 = "d67979da646ce931a816c45087434b0a29c15b9bdaa163593f5c9fb1acb7042f"
+TABLE_LEN = 69632
+TABLE_SHA256 = "1269c373f0e528cd5ee4389da2179189301ef76e843eadd3b559246de427669e"
 
-_BLOCK_LEN = const(8192)
+TAG_PRIME = 4294967291
+
+_ENTRY_LEN = const(68)
+_BLOCK_LEN = const(8704)
 _CHUNK_LEN = const(1024)
 _MASK = (1 << 256) - 1
 
@@ -115,18 +120,28 @@ def comb_columns(scalar):
 
 
 def comb_points(columns, chosen):
-    """The 8 points (x, y) of each chosen column of `comb_columns`; y < 0 where it subtracts."""
+    """The 8 points (x, y) of each chosen column of `comb_columns`, y < 0 where it subtracts; and
+    the multiple of G that is their sum, modulo TAG_PRIME, by their tags.
+    """
     source = _source()
     reader = source if callable(source) else None
     from_bytes = int.from_bytes
     points = []
+    multiple = 0
     for column in chosen:
-        offset = 0
+        offset = part = 0
         for i in range(column, 32, 4):
             digit = columns[i]
-            at = offset + 64 * (digit - 128 if digit > 127 else 127 - digit)
-            entry = reader(at, 64) if reader else source[at : at + 64]
-            x, y = from_bytes(entry[:32], "big"), from_bytes(entry[32:], "big")
-            points.append((x, y if digit > 127 else -y))
+            at = offset + _ENTRY_LEN * (digit - 128 if digit > 127 else 127 - digit)
+            entry = reader(at, _ENTRY_LEN) if reader else source[at : at + _ENTRY_LEN]
+            x, y = from_bytes(entry[:32], "big"), from_bytes(entry[32:64], "big")
+            tag = from_bytes(entry[64:], "big")
+            if digit > 127:
+                points.append((x, y))
+                part += tag - x - y
+            else:
+                points.append((x, -y))
+                part -= tag - x - y
             offset += _BLOCK_LEN
-    return points
+        multiple += part << column
+    return points, multiple

@@ -1,4 +1,4 @@
-"""Write the signing table of agent/p256_table.py (64 KiB), from the curve's definition alone.
+"""Write the signing table of agent/p256_table.py (68 KiB), from the curve's definition alone.
 
 Usage: python3 firmware/tools/make_p256_table.py [--frozen MODULE.py]
 
@@ -7,9 +7,10 @@ the table as one bytes object `TABLE`, to be frozen as `agent.p256_table_frozen`
 RAM). It prints the SHA-256, which p256_table.py has built in. It must never import the agent: the
 table is checked against it, not made by it.
 
-Entry e (0..127) of block b (0..7) is x || y, 32 bytes each, big-endian, of the point
-2^base * (2^56 + sum over t < 7 of (+1 if bit t of e is set else -1) * 2^(8*t)) * G with
-base = 64*(b//2) + 4*(b%2). Runs on CPython 3.8 or later.
+Entry e (0..127) of block b (0..7) is x || y || tag, 32, 32 and 4 bytes, big-endian, of the point
+m * G with m = 2^base * (2^56 + sum over t < 7 of (+1 if bit t of e is set else -1) * 2^(8*t)) and
+base = 64*(b//2) + 4*(b%2). The tag (m + x + y) mod 4294967291 binds the point to its multiple.
+Runs on CPython 3.8 or later.
 """
 
 import hashlib
@@ -34,6 +35,17 @@ def add(left, right):
     return x, (slope * (x1 - x) - y1) % P
 
 
+TAG_PRIME = 2**32 - 5
+
+
+def block_multiples(base):
+    """The 128 multiples of G in one block, in the order of the table."""
+    multiples = [2**56]
+    for t in range(6, -1, -1):
+        multiples = [m + sign * 2 ** (8 * t) for m in multiples for sign in (-1, 1)]
+    return [m << base for m in multiples]
+
+
 def block_points(powers, base):
     """The 128 points of one block in the order of the table."""
     points = [powers[base + 56]]
@@ -50,8 +62,10 @@ def make_table():
         powers.append(add(powers[-1], powers[-1]))
     table = b""
     for block in range(8):
-        for x, y in block_points(powers, 64 * (block // 2) + 4 * (block % 2)):
-            table += x.to_bytes(32, "big") + y.to_bytes(32, "big")
+        base = 64 * (block // 2) + 4 * (block % 2)
+        for m, (x, y) in zip(block_multiples(base), block_points(powers, base)):
+            tag = (m + x + y) % TAG_PRIME
+            table += x.to_bytes(32, "big") + y.to_bytes(32, "big") + tag.to_bytes(4, "big")
     return table
 
 

@@ -13,6 +13,16 @@ KEY = b"\x31" * 32
 DIGEST = sha256(b"reading").digest()
 
 
+ENTRY, BLOCK = 68, 8704  # bytes
+
+
+def swap(table, at, other, length):
+    """Exchange two runs of bytes."""
+    kept = bytes(table[at : at + length])
+    table[at : at + length] = table[other : other + length]
+    table[other : other + length] = kept
+
+
 def read_table():
     with open(PATH, "rb") as file:
         return bytearray(file.read())
@@ -68,8 +78,8 @@ class SourceTest(TableCase):
         self.assertEqual(len(reader.offsets), 32)
         per_block = [0] * 8
         for offset in reader.offsets:
-            self.assertEqual(offset % 64, 0)
-            per_block[offset // 8192] += 1
+            self.assertEqual(offset % ENTRY, 0)
+            per_block[offset // BLOCK] += 1
         self.assertEqual(per_block, [4] * 8)
 
     def test_a_file_that_cannot_be_read_is_refused(self):
@@ -100,8 +110,8 @@ class LayoutTest(TableCase):
     def test_no_two_points_of_neighbouring_blocks_share_x(self):
         # pair_sums relies on it
         for block in range(0, 8, 2):
-            start = block * 8192
-            xs = [bytes(self.table[o : o + 32]) for o in range(start, start + 16384, 64)]
+            start = block * BLOCK
+            xs = [bytes(self.table[o : o + 32]) for o in range(start, start + 2 * BLOCK, ENTRY)]
             self.assertEqual(len(set(xs)), 256)
 
 
@@ -127,7 +137,7 @@ class HashTest(TableCase):
 
     def test_entries_that_changed_places_are_refused(self):
         # each is a point of the curve, so that only the hash can tell
-        self.table[:64], self.table[64:128] = self.table[64:128], self.table[:64]
+        swap(self.table, 0, ENTRY, ENTRY)
         p256.use_table(self.table)
         self.refused(p256.check_table)
 
@@ -147,12 +157,57 @@ class DamageTest(TableCase):
     def test_a_flip_in_a_used_entry_never_signs(self):
         random.seed(5)
         for entry in self.used:
-            for half in (0, 32):
-                at, bit = entry + half + random.getrandbits(5), random.getrandbits(3)
+            for first, bits in ((0, 5), (32, 5), (64, 2)):
+                at, bit = entry + first + random.getrandbits(bits), random.getrandbits(3)
                 self.flip(at, bit)
                 self.refused(p256.sign_digest, KEY, DIGEST)
                 self.flip(at, bit)
         self.assertEqual(p256.sign_digest(KEY, DIGEST), self.good)
+
+    def test_an_entry_of_another_place_never_signs(self):
+        """Every point of the table is on the curve: only the tags tell that this is not k * G.
+
+        Such a signature and a good one of the same digest would give the key away.
+        """
+        random.seed(7)
+        entries = list(range(0, p256_table.TABLE_LEN, ENTRY))
+        for at in self.used:
+            for length in (64, ENTRY):  # the point alone, or its tag too
+                other = entries[random.getrandbits(10)]
+                if other == at:
+                    continue
+                swap(self.table, at, other, length)
+                self.refused(p256.sign_digest, KEY, DIGEST)
+                swap(self.table, at, other, length)
+        self.assertEqual(p256.sign_digest(KEY, DIGEST), self.good)
+
+    def test_used_entries_that_changed_places_never_sign_wrongly(self):
+        refused = 0
+        for number, at in enumerate(self.used):
+            for other in self.used[:number]:
+                if at == other:
+                    continue
+                swap(self.table, at, other, 64)
+                try:
+                    self.assertEqual(p256.sign_digest(KEY, DIGEST), self.good)
+                except SignerError:
+                    refused += 1  # the others add up to the same sum
+                swap(self.table, at, other, 64)
+        self.assertGreater(refused, 300)
+
+    def test_a_digit_that_changed_on_the_way_never_signs(self):
+        real = p256.comb_columns
+        self.addCleanup(setattr, p256, "comb_columns", real)
+        for at in range(32):
+            for bit in range(8):
+
+                def faulty(scalar, at=at, bit=bit):
+                    columns = bytearray(real(scalar))
+                    columns[at] ^= 1 << bit
+                    return columns
+
+                p256.comb_columns = faulty
+                self.refused(p256.sign_digest, KEY, DIGEST)
 
     def test_a_flip_elsewhere_changes_nothing(self):
         random.seed(6)
@@ -160,7 +215,7 @@ class DamageTest(TableCase):
         for _ in range(100):
             at, bit = random.getrandbits(16), random.getrandbits(3)
             self.flip(at, bit)
-            if at - at % 64 in self.used:
+            if at - at % ENTRY in self.used:
                 self.refused(p256.sign_digest, KEY, DIGEST)
             else:
                 self.assertEqual(p256.sign_digest(KEY, DIGEST), self.good)
@@ -170,12 +225,12 @@ class DamageTest(TableCase):
 
     def test_a_table_of_one_value_never_signs(self):
         for value in (0x00, 0xFF, 0x55):
-            p256.use_table(bytes([value]) * 65536)
+            p256.use_table(bytes([value]) * p256_table.TABLE_LEN)
             self.refused(p256.sign_digest, KEY, DIGEST)
             self.refused(p256.public_key, KEY)
 
     def test_a_reader_that_gives_too_little_never_signs(self):
-        for length in (0, 1, 32, 63):
+        for length in (0, 1, 32, 63, 64, 67):
             p256.use_table(lambda offset, _, n=length: bytes(self.table[offset : offset + n]))
             self.refused(p256.sign_digest, KEY, DIGEST)
 

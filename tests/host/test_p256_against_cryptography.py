@@ -271,11 +271,13 @@ def test_the_table_is_what_its_generator_writes() -> None:
 
 def test_every_table_entry_is_the_multiple_that_cryptography_computes() -> None:
     table = (FIRMWARE / "agent" / "p256_table.bin").read_bytes()
-    assert len(table) == 8 * 128 * 64
+    assert len(table) == 8 * 128 * 68
     for index in range(8 * 128):
         block, entry = divmod(index, 128)
         base = 64 * (block // 2) + 4 * (block % 2)
         signs = [1 if entry >> t & 1 else -1 for t in range(7)] + [1]
         scalar = sum(sign << (base + 8 * t) for t, sign in enumerate(signs))
         point = public_65(ec.derive_private_key(scalar % N, CURVE))
-        assert table[64 * index : 64 * index + 64] == point[1:], index
+        assert table[68 * index : 68 * index + 64] == point[1:], index
+        tag = scalar + sum(int.from_bytes(half, "big") for half in (point[1:33], point[33:]))
+        assert int.from_bytes(table[68 * index + 64 : 68 * index + 68], "big") == tag % (2**32 - 5)

@@ -74,4 +74,4 @@ def test_the_table_is_used_in_place(tmp_path: Path, as_module: bool) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     signature, grown = done.stdout.split()
     assert signature == SIGNATURE_HEX
-    assert int(grown) < 32768  # code objects of a 64-bit VM included; the table alone is 65536
+    assert int(grown) < 32768  # code objects of a 64-bit VM included; the table alone is 69632
