@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from meterseal.cli import export_readings
+
 _HELP = """Export charging sessions of verified batches as OCMF.
 
 Verifies the batches, checks every OCMF record against the sealed registers and writes to --out:
@@ -26,6 +28,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Export verified content for other software.", no_args_is_help=True)
     group.callback()(_group)
     group.command("ocmf", help=_HELP)(ocmf)
+    export_readings.register(group)
     app.add_typer(group, name="export")
 
 

@@ -1,13 +1,13 @@
 """Runs the verifier over files and counts what was found."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from meterseal.cli import output
 from meterseal.errors import VerificationError
-from meterseal.models import Finding
+from meterseal.models import Finding, VerifiedBatch
 from meterseal.ocmf.ledger import Ledger
 from meterseal.verify.report import DeviceReport, report
 from meterseal.verify.sources import Piece, files, pieces_of_file
@@ -58,13 +58,18 @@ class Run:
 
     def read(self, paths: Iterable[Path]) -> None:
         """Verify everything, with a verdict line for each file."""
+        for _ in self.batches(paths):
+            pass
+
+    def batches(self, paths: Iterable[Path]) -> Iterator[VerifiedBatch]:
+        """The same; gives every batch that is new, as it is verified."""
         for path in files(paths):
             result = FileResult(path)
             self.files.append(result)
-            self._read_file(result)
+            yield from self._read_file(result)
             _say(result, "" if self.verifier.trust.anchored else " (UNANCHORED)")
 
-    def _read_file(self, result: FileResult) -> None:
+    def _read_file(self, result: FileResult) -> Iterator[VerifiedBatch]:
         places: list[int] = []
 
         def batches() -> Iterable[bytes]:
@@ -74,6 +79,8 @@ class Run:
 
         for verdict in self.verifier.verify_each(batches()):
             self._count(result, Piece(places.pop(0), verdict.raw), verdict)
+            if verdict.batch is not None and verdict.batch.fresh:
+                yield verdict.batch
 
     def _count(self, result: FileResult, piece: Piece, verdict: Verdict) -> None:
         refusal = verdict.refusal

@@ -121,15 +121,15 @@ class ProfileTotals:
         register = profile.total
         if register.sf is None:
             return ProfileTotal(register, None)
-        words = _setup_words(meter, profile.setup[register.sf])
+        words = setup_words(meter, profile.setup[register.sf])
         try:
             return None if words is None else ProfileTotal(register, scale_factor_of(words))
         except ProfileError:
             return None  # the meter sent no scale factor: its evidence cannot be decoded
 
 
-def _setup_words(meter: Meter, register: Register) -> list[int] | None:
-    """Words of a register out of the blocks of `setup`."""
+def setup_words(meter: Meter, register: Register) -> list[int] | None:
+    """Words of a register out of the blocks of `setup`; None if they are not there."""
     for block in meter.setup:
         words = words_of(block.words)
         start = register.address - block.address
