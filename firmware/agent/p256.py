@@ -5,7 +5,8 @@ p256_table. A signature is r || s, 64 bytes, with s <= n/2 as the wire format re
 `verify_digest` takes either s, as plain ECDSA does. It must never return a signature from another
 point than the nonce times the base point, on the curve or not: together with a good signature of
 the same digest that would give the key away. It must never sign for a caller that has not built
-the digest itself (signer.py does), nor where somebody can time it: nothing here takes constant time.
+the digest itself (signer.py does), nor where somebody can time it: nothing here takes constant
+time.
 """
 
 from agent.errors import SignerError
