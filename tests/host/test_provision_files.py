@@ -3,7 +3,6 @@
 import hashlib
 import os
 import struct
-import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,13 +14,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from meterseal.boards import board_names, load_partitions
 from meterseal.errors import Error
 from meterseal.provision.errors import ProvisionError
-from meterseal.provision.flash import TABLE_AT, chip_of, esptool, partition_table
+from meterseal.provision.esptool import esptool
+from meterseal.provision.flash import chip_of
 from meterseal.provision.order import Order, complete
+from meterseal.provision.partition_table import TABLE_AT, partition_table
 from meterseal.registry.proof import check_proof
 from meterseal.resources import boards_dir
 from meterseal.trust_keys import public_bytes
-
-CHIPS = {"ESP32_GENERIC": "esp32", "ESP32_GENERIC_S3": "esp32s3", "ESP32_GENERIC_C3": "esp32c3"}
+from support.images import CHIPS, application
 
 
 @pytest.mark.parametrize("board", board_names())
@@ -71,27 +71,6 @@ def test_an_image_with_the_table_of_the_board(board: str, tmp_path: Path) -> Non
     damaged[200] ^= 1
     app.write_bytes(damaged)
     assert "invalid" in esptool("--chip", chip, "image-info", str(app)).lower()
-
-
-def application(chip: str) -> bytes:
-    """A small image: one segment in RAM, with check sum and hash."""
-    from esptool.bin_image import (
-        ESP32C3FirmwareImage,
-        ESP32FirmwareImage,
-        ESP32S3FirmwareImage,
-        ImageSegment,
-    )
-
-    kinds = {"esp32": ESP32FirmwareImage, "esp32s3": ESP32S3FirmwareImage}
-    image = kinds.get(chip, ESP32C3FirmwareImage)()
-    places = {"esp32": 0x40080000, "esp32s3": 0x40378000, "esp32c3": 0x40380000}
-    segment = ImageSegment(places[chip], os.urandom(1024))
-    segment.name = ".iram0.text"
-    image.segments = [segment]
-    image.entrypoint = places[chip]
-    with tempfile.TemporaryDirectory() as folder:
-        image.save(f"{folder}/app.bin")
-        return Path(folder, "app.bin").read_bytes()
 
 
 def test_the_chip_is_never_guessed(tmp_path: Path) -> None:

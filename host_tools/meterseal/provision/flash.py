@@ -1,31 +1,25 @@
-"""MicroPython onto the chip by esptool, with the partition table of the board."""
+"""MicroPython onto the chip by esptool, with the partition table of the board, in one write."""
 
 import hashlib
-import struct
-import subprocess
-import sys
+import re
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from meterseal.boards import Partition, load_board, load_partitions
+from meterseal.boards import load_board
 from meterseal.provision import on_board
 from meterseal.provision.errors import ProvisionError
-from meterseal.resources import boards_dir
+from meterseal.provision.esptool import esptool
+from meterseal.provision.flash_image import IMAGE_AT, check_image, with_table
+from meterseal.provision.partition_table import partitions_of
 
 if TYPE_CHECKING:
     from meterseal.provision.order import Order
     from meterseal.provision.steps import Session
 
-TABLE_AT: Final = 0x8000
-IMAGE_AT: Final = {"esp32": "0x1000", "esp32s3": "0x0", "esp32c3": "0x0"}
-"""Where an image of micropython.org begins: where the chip looks for its boot loader."""
-_TABLE_LEN: Final = 0xC00
-# ESP-IDF Programming Guide, "Partition Tables"; esp_flash_partitions.h
-_ENTRY: Final = struct.Struct("<2sBBLL16sL")
-_TYPES: Final = {"app": 0, "data": 1}
-_SUBTYPES: Final = {
-    "app": {"factory": 0, "ota_0": 0x10, "ota_1": 0x11},
-    "data": {"ota": 0, "phy": 1, "nvs": 2, "coredump": 3, "nvs_keys": 4, "fat": 0x81},
-}
+_SECTOR: Final = 4096
+_CHIP_SAID: Final = re.compile(r"^Connected to (\S+) on", re.MULTILINE)
+_SIZE_SAID: Final = re.compile(r"Detected flash size:\s+(\d+)MB")
 
 
 def ask(session: "Session") -> dict[str, Any]:
@@ -40,73 +34,99 @@ def ask(session: "Session") -> dict[str, Any]:
 
 
 def write(order: "Order") -> str:
-    """Flash the image; its SHA-256. ProvisionError `image-missing`, `image-flash`."""
-    if order.image is None:
+    """Flash the image that was named, read it back; its SHA-256.
+
+    Raises ProvisionError `image-missing`, `image-chip`, `image-damaged`, `image-layout`,
+    `flash-size`, `flash-data`, `image-flash`.
+    """
+    image, chip = _image_of(order), chip_of(order)
+    data = image.read_bytes()
+    check_image(data, chip, order.board)
+    check_chip(order, chip)
+    if not order.erase:
+        check_blank(order, chip)
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder) / "whole.bin"
+        whole.write_bytes(with_table(data, chip, order.board))
+        place = ["--flash-size", "detect", f"{IMAGE_AT[chip]:#x}", str(whole)]
+        erase = ["--erase-all"] if order.erase else []
+        _on_board(order, chip, "write-flash", *erase, *place)
+        _on_board(order, chip, "verify-flash", *place)
+    return hashlib.sha256(data).hexdigest()
+
+
+def _image_of(order: "Order") -> Path:
+    if order.image is None or not order.board:
         raise ProvisionError(
             "image-missing",
             "expected MicroPython 1.28 or newer and a partition named journal on the board, found "
-            "them missing, and no image was named",
+            "them missing, and no image or no board was named",
             "Name a .bin with --image, and the --board.",
         )
-    chip = chip_of(order)
-    esptool("--chip", chip, "image-info", str(order.image))
-    places = [IMAGE_AT[chip], str(order.image)]
-    if order.board:
-        table = order.out / "partition-table.bin"
-        order.out.mkdir(parents=True, exist_ok=True)
-        table.write_bytes(partition_table(order.board))
-    esptool("--chip", chip, "--port", order.port, "write-flash", *places)
-    if order.board:
-        place = [f"{TABLE_AT:#x}", str(table)]
-        esptool("--chip", chip, "--port", order.port, "write-flash", *place)
-    return hashlib.sha256(order.image.read_bytes()).hexdigest()
+    return order.image
 
 
 def chip_of(order: "Order") -> str:
-    """The chip that was named, else the board's. Raises ProvisionError `image-chip`.
-
-    It decides where the image goes, so it is never guessed.
-    """
-    chip: str = order.chip
-    if chip == "auto" and order.board:
-        chip = load_board(order.board)["mcu"]
-    if chip not in IMAGE_AT:
+    """The board's chip. Raises ProvisionError `image-chip` if another one was named."""
+    chip: str = load_board(order.board)["mcu"] if order.board else order.chip
+    if chip not in IMAGE_AT or order.chip not in ("auto", chip):
         raise ProvisionError(
             "image-chip",
-            f"expected a chip out of {', '.join(IMAGE_AT)}, found {chip}",
-            "Name --board or --chip.",
+            f"expected a chip out of {', '.join(IMAGE_AT)}, that of --board, found {order.chip}",
+            "Name --board, and leave --chip out.",
         )
     return chip
 
 
-def esptool(*arguments: str) -> str:
-    """What esptool says. Raises ProvisionError `image-flash`."""
-    command = [sys.executable, "-m", "esptool", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = (done.stdout + done.stderr).strip().splitlines()[-1:]
+def check_chip(order: "Order", chip: str) -> None:
+    """The chip at the port is the board's and has the flash of its table.
+
+    Raises ProvisionError `image-chip`, `flash-size`.
+    """
+    said = esptool("--port", order.port, "flash-id")
+    named = _CHIP_SAID.search(said)
+    found = named[1].lower().replace("-", "") if named else "none that is known"
+    if found != chip:
         raise ProvisionError(
-            "image-flash",
-            f"expected esptool to succeed, found: {' '.join(said)}",
-            "Hold the BOOT button while the board starts, check image and --chip.",
+            "image-chip",
+            f"expected {chip}, as {order.board} has it, found {found} at {order.port}",
+            "Name the board that is connected.",
         )
-    return done.stdout
+    size = _SIZE_SAID.search(said)
+    held = int(size[1]) << 20 if size else 0
+    end = max(one.offset + one.size for one in partitions_of(order.board))
+    if held < end:
+        raise ProvisionError(
+            "flash-size",
+            f"expected at least {end >> 20} MB of flash, as {order.board} has it, found "
+            f"{held >> 20} MB",
+            "Name the board that is connected.",
+        )
 
 
-def partition_table(board: str) -> bytes:
-    """The table of a board as the boot loader reads it, with its MD5."""
-    return table_bytes(load_partitions(boards_dir() / board / "partitions.csv"))
+def check_blank(order: "Order", chip: str) -> None:
+    """Nothing is lost by flashing. Raises ProvisionError `flash-data`.
+
+    The beginning of each partition tells: whatever is stored is stored there first.
+    """
+    for one in partitions_of(order.board):
+        if one.kind == "data" and one.subtype != "phy" and _sector(order, chip, one.offset):
+            raise ProvisionError(
+                "flash-data",
+                f"expected a blank partition {one.name}, found something at {one.offset:#x}: "
+                "perhaps a key and readings",
+                "Take batches out first (`meterseal inspect --pull`, or a dump and `meterseal "
+                "salvage`), then give --erase.",
+            )
 
 
-def table_bytes(partitions: list[Partition]) -> bytes:
-    """Entries, MD5 of them, rest erased: 0xC00 bytes."""
-    entries = b"".join(_entry(one) for one in partitions)
-    checked = b"\xeb\xeb" + b"\xff" * 14 + hashlib.md5(entries, usedforsecurity=False).digest()
-    return (entries + checked).ljust(_TABLE_LEN, b"\xff")
+def _sector(order: "Order", chip: str, at: int) -> bool:
+    """Whether anything is written there."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "sector.bin"
+        _on_board(order, chip, "read-flash", f"{at:#x}", str(_SECTOR), str(path))
+        return path.read_bytes() != b"\xff" * _SECTOR
 
 
-def _entry(one: Partition) -> bytes:
-    subtype = _SUBTYPES[one.kind].get(one.subtype)
-    number = int(one.subtype, 0) if subtype is None else subtype
-    place = (one.offset, one.size, one.name.encode())
-    return _ENTRY.pack(b"\xaa\x50", _TYPES[one.kind], number, *place, 0)
+def _on_board(order: "Order", chip: str, *command: str) -> str:
+    return esptool("--chip", chip, "--port", order.port, *command)
