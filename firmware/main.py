@@ -98,7 +98,7 @@ def run_updated(board, arguments, in_slot):
     if directory:
         return update_boot.hand_over(board, directory, arguments)
     update_boot.lay_over(board)
-    return update_boot.guarded(board, lambda: asyncio.run(start(board).run()))
+    return update_boot.station(board, lambda: start(board))
 
 
 def main(arguments, in_slot=False):

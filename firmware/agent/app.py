@@ -34,6 +34,7 @@ _IDLE_STEP_MS = const(100)
 _MOST_WAIT_MS = const(60000)
 _NTP_TIMEOUT_MS = const(3000)
 _SEAL_DEADLINE_MS = const(30000)
+_DAY_MS = const(86400000)
 
 
 class App:
@@ -49,6 +50,7 @@ class App:
         self.board = board
         self.timing = timing or Timing()
         self.config = config
+        self._certified_day = None
         self.nonces = None  # [[nonce, boot, mono_ms]] that the next batch answers
         log.configure(log.level_named(config["log_level"]))
         changes = Changes(board.store, config.hash_8, VERSION)
@@ -143,6 +145,19 @@ class App:
         if self.uplink:
             self.uplink.receipts.sealed(self.sealer.number)
             self.uplink.wake()
+            self._look_at_certificates()
+
+    def _look_at_certificates(self):
+        """Once a day, as soon as the time is known."""
+        utc_ms = self.clock.utc_ms()
+        if utc_ms is None or utc_ms // _DAY_MS == self._certified_day:
+            return
+        self._certified_day = utc_ms // _DAY_MS
+        from . import certificate
+
+        certificate.look(self, utc_ms)
+        del certificate
+        forget.modules("certificate")
 
     def others(self):
         """Wire fields that the sealer does not know: health, the collector's receipt."""

@@ -4,10 +4,26 @@ Reads the DER by its lengths (RFC 5280, section 4.1) and checks nothing else: ve
 library's work. Must never be used to decide whom to trust.
 """
 
+from . import log
 from .constant import const
 
+EVENT_CERTIFICATE = 15
+_WARN_S = const(5184000)
 _SEQUENCE, _VERSION, _UTC_TIME = const(0x30), const(0xA0), const(0x17)
 _DAYS = const((0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334))
+
+
+def look(app, utc_ms):
+    """Warn of each authority of the uplink that ends within two months, or has ended."""
+    uplink = app.config["uplink"]
+    for slot, name in enumerate((uplink["ca_file"], uplink["ca_file_next"])):
+        try:
+            end_s = not_after_unix_s(app.board.read_file(name)) if name else None
+        except (OSError, ValueError):
+            continue  # the uplink says so
+        if end_s is not None and end_s - utc_ms // 1000 < _WARN_S:
+            log.warn("certificate", "ends soon", slot=slot, t_not_after_unix_s=end_s)
+            app.recorder.event(EVENT_CERTIFICATE, [slot, max(end_s, 0)])
 
 
 def not_after_unix_s(der):

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 
+from . import log
 from .config_values import Config
 from .constant import const
 from .profile_model import Bus, Column, Profile, Register, SunSpec
@@ -37,7 +38,10 @@ def keep(store, read_file, config, profiles):
     json.dump(found, text)
     blob = text.getvalue().encode()
     if len(blob) <= MOST_BYTES and store.get(_NAME) != blob:
-        store.set(_NAME, blob)
+        try:
+            store.set(_NAME, blob)
+        except OSError as error:  # no room: every boot checks
+            log.warn("checked", "not kept", errno=error.args[0])
 
 
 def read(store, read_file):

@@ -18,7 +18,7 @@ from agent.journal_record import HEADER, SectorReader, encode, encoded_len
 
 _HEADER = const(">2sBBHI8s")
 _MAGIC = const(b"MJ")
-_VERSION = const(1)  # of the layout
+LAYOUT = const(1)  # what follows from it cannot be undone by an older version
 _CRC_AT = const(18)
 _STRIKES = const(2)  # failed programs after which a sector is given up
 _ERASE_AHEAD_ROOM = SECTOR // 4
@@ -103,7 +103,7 @@ class Ring:
 
     def _epoch(self, header):
         *shape, epoch, _ = struct.unpack(_HEADER, header[:_CRC_AT])
-        if shape != [_MAGIC, _VERSION, self._kind, self.count]:
+        if shape != [_MAGIC, LAYOUT, self._kind, self.count]:
             return None
         (crc,) = struct.unpack(">I", header[_CRC_AT:])
         return epoch if crc == crc32(header[:_CRC_AT]) & 0xFFFFFFFF else None
@@ -198,7 +198,7 @@ class Ring:
     def start(self, epoch, own, kind, payload):
         """Begin the sector of `epoch` with one record; False (and it is bad) if it failed."""
         sector = self.sector(epoch)
-        header = struct.pack(_HEADER, _MAGIC, _VERSION, self._kind, self.count, epoch, own)
+        header = struct.pack(_HEADER, _MAGIC, LAYOUT, self._kind, self.count, epoch, own)
         header += struct.pack(">I", crc32(header) & 0xFFFFFFFF)
         first = encode(kind, payload, epoch * SECTOR + HEADER)
         try:

@@ -16,14 +16,12 @@ from .update_slots import Slots
 from .update_trial import GO_BACK, KEEP, Trial
 from .version import BUILD_UNIX_S
 
-EVENT_UPDATE, EVENT_CERTIFICATE = 14, 15
+EVENT_UPDATE = 14
 _LOOK_MS = const(1000)
 _HOUR_S = const(3600)
-_WARN_S = const(5184000)
 _AGAIN_MS = const(86400000)  # what was refused is not looked at again before
-_NAMES = (update_slots.CODE, update_slots.SETTINGS, update_slots.IMAGE)
-
-
+_NAMES = update_slots.NAMES
+_KINDS = const(("code", "settings", "image", "owners"))
 _DEADLINE_MS = const(600000)  # a file system takes its time to write a version
 
 
@@ -47,14 +45,10 @@ class Updater:
         self.owners = Owners(board.store, self._settings["owners"])
         self.slots = {name: Slots(board.store, name) for name in _NAMES}
         self._image = getattr(board, "image", None)
-        image = self.slots[update_slots.IMAGE]
-        if image.trial and (not self._image or self._image.running_slot != image.trial):
-            image.go_back()  # the boot loader did
         self._trial = Trial(app, self._settings)
         self._alone_ms = None  # since when it has worked without network, in this boot
         self._refused = (None, 0)
-        self._certified = False
-        self._version = ""  # of what was offered last
+        self._offered = ""  # what an owner signed of the last offer
         self.check_in = lambda: None
 
     # -- on trial
@@ -70,7 +64,6 @@ class Updater:
     def step(self):
         """One look."""
         self._tell()
-        self._look_at_certificates()
         on_trial = self.on_trial()
         if on_trial:
             self._judge(on_trial)
@@ -89,15 +82,20 @@ class Updater:
         offline_s = max([slots.offline_s for slots in on_trial])
         verdict = self._trial.verdict(offline_s, bool(settings))
         for slots in on_trial:
-            if verdict == KEEP:
-                slots.keep()
-                if slots.name == update_slots.IMAGE:
-                    self._image.keep()
-                self._event("kept", slots.version)
+            if verdict == KEEP or slots.proven == 2:
+                self._keep(slots)
             elif verdict == GO_BACK:
                 slots.go_back()
         if verdict == GO_BACK:
             self._app._reset("update: went back")
+
+    def _keep(self, slots):
+        """Told before it is so: a power cut in between lets it be told twice, never not at all."""
+        if slots.name == update_slots.IMAGE:
+            slots.prove(2)
+            self._image.keep()
+        self._event("kept", _what(slots.name, slots.trial_number, slots.version))
+        slots.keep()
 
     def _count_offline(self, on_trial):
         """Durably once in a while: power cuts must not make it begin anew."""
@@ -114,31 +112,13 @@ class Updater:
         """What was given up, once the journal takes events of this boot at once."""
         for slots in self.slots.values():
             if slots.failed_number and self._app.recorder.is_open:
-                self._event("went back", slots.failed_version)
+                what = _what(slots.name, slots.failed_number, slots.failed_version)
+                self._event(slots.failed_step, what)
                 slots.told()
 
-    def _look_at_certificates(self):
-        """Once in a boot, when the time is known: warn of what ends within two months."""
-        utc_ms = self._app.clock.utc_ms()
-        if utc_ms is None or self._certified or not self._app.recorder.is_open:
-            return
-        self._certified = True
-        from .certificate import not_after_unix_s
-
-        uplink = self._app.config["uplink"]
-        for slot, name in enumerate((uplink["ca_file"], uplink["ca_file_next"])):
-            try:
-                end_s = not_after_unix_s(self._board.read_file(name)) if name else None
-            except (OSError, ValueError):
-                continue  # the uplink says so
-            if end_s is not None and end_s - utc_ms // 1000 < _WARN_S:
-                log.warn("update", "certificate", slot=slot, t_not_after_unix_s=end_s)
-                self._app.recorder.event(EVENT_CERTIFICATE, [slot, max(end_s, 0)])
-        forget.modules("certificate")
-
-    def _event(self, step, version):
-        log.info("update", step.replace(" ", "-"), version=version)
-        self._app.recorder.event(EVENT_UPDATE, [step, version])
+    def _event(self, step, what):
+        log.info("update", step.replace(" ", "-"), what=what)
+        self._app.recorder.event(EVENT_UPDATE, [step, what])
 
     # -- asking
 
@@ -153,8 +133,9 @@ class Updater:
             return
         device = binascii.hexlify(self._app.signer.kid_8).decode()
         numbers = [max(self.number(name), self.slots[name].highest) for name in _NAMES]
-        path = "/v1/update?device=%s&numbers=%d,%d,%d,%d"
-        path = path % ((device,) + tuple(numbers) + (self.owners.number,))
+        path = "/v1/update?device=%s&board=%s&numbers=%d,%d,%d,%d"
+        board = _plain(self._settings["board"])
+        path = path % ((device, board) + tuple(numbers) + (self.owners.number,))
         gc.collect()
         body = await connection.request("GET", path, 0, (), 16384)
         now = self._app.clock.mono_ms()
@@ -173,24 +154,24 @@ class Updater:
         code = getattr(error, "code", "update-storage")
         log.warn("update", "refused", code=code, text=str(error))
         self._refused = (hash(body), self._app.clock.mono_ms() + _AGAIN_MS)
-        self._app.recorder.event(EVENT_UPDATE, ["refused " + code, self._version])
+        self._app.recorder.event(EVENT_UPDATE, ["refused " + code, self._offered])
 
     async def _take(self, body, connection):
         from . import update_manifest as manifests
 
         await self._app.bus_idle()
-        self._version = ""  # nothing of it is believed yet
+        self._offered = ""  # nothing of it is believed yet
         manifest = manifests.open_manifest(body, self.owners)
-        self._version = manifest.version
+        name = manifest.kind if manifest.kind == manifests.OWNERS else _NAMES[manifest.kind]
+        self._offered = _what(name, manifest.number, manifest.version)
         if manifest.kind == manifests.OWNERS:
             self.owners.rotate(manifest)
-            self._event("owners", manifest.version)
+            self._event("owners", self._offered)
             return
-        name = _NAMES[manifest.kind]
         installer = self._installer(name, connection)
         check = self._check_settings if manifest.kind == manifests.SETTINGS else None
         await installer.install(manifest, check)
-        self._event("installed", manifest.version)
+        self._event("installed", self._offered)
         self._app._reset("update: on trial")
 
     def _installer(self, name, connection):
@@ -207,7 +188,15 @@ class Updater:
             return ImageInstaller(self._image, *arguments, self._pause)
         from .update_install import Installer
 
-        return Installer(*arguments, self._pause)
+        made = Installer(*arguments, self._pause)
+        if name == update_slots.SETTINGS:
+            made.cable = self._cable
+        return made
+
+    def _cable(self, paths):
+        from .update_settings import cable_hash
+
+        return cable_hash(getattr(self._board, "cable_file", self._board.read_file), paths)
 
     async def _pause(self):
         self.check_in()
@@ -220,3 +209,14 @@ class Updater:
 
         check_settings(files, self._board.read_file, self._settings)
         forget.modules("update_settings")
+
+
+def _what(name, number, version):
+    """Kind, number and version of an update, as events name it; `name`: of the slots or a kind."""
+    kind = _NAMES.index(name) if name in _NAMES else name
+    return "%s %d %s" % (_KINDS[kind], number, version)
+
+
+def _plain(board):
+    """A board's name as a query takes it."""
+    return "".join([c if c.isalpha() or c.isdigit() or c in "_.-" else "-" for c in board])

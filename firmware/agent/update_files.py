@@ -1,10 +1,11 @@
 """Files of an update in a slot's directory: what is there, what has to come, whether it is right.
 
-A power cut leaves a part of them; whatever has the right length and hash is not fetched again.
-Nothing here decides what runs. Must never touch a file outside of the directory that it was made
-for, and never trust a file that it has not read back.
+A power cut leaves a part of them: whatever has the right length and hash is not fetched again, and
+a file that was begun is gone on with. Nothing here decides what runs. Must never touch a file
+outside of the directory that it was made for, and never trust a file that it has not read back.
 """
 
+import binascii
 import hashlib
 import os
 
@@ -25,22 +26,33 @@ class SlotFiles:
 
     def matches(self, path, length, sha256_32):
         """Whether the file is there with this content, read from the flash."""
-        digest = hashlib.sha256()
         try:
-            with open(self._place(path), "rb") as file:
-                while True:
-                    piece = file.read(CHUNK)
-                    if not piece:
-                        break
-                    digest.update(piece)
-                    length -= len(piece)
+            return self.hashed(path) == (length, sha256_32)
         except OSError:
             return False
-        return not length and digest.digest() == sha256_32
+
+    def hashed(self, path):
+        """(length, SHA-256) of a file, read from the flash; OSError."""
+        digest, length = hashlib.sha256(), 0
+        with open(self._place(path), "rb") as file:
+            while True:
+                piece = file.read(CHUNK)
+                if not piece:
+                    return length, digest.digest()
+                digest.update(piece)
+                length += len(piece)
+
+    def digest(self):
+        """Of all files, see `digest_of`; OSError if one cannot be read."""
+        return digest_of((path, self.hashed(path)[1]) for path in self.paths())
+
+    def paths(self):
+        """Every file, in order."""
+        return sorted(self._paths(""))
 
     def clear(self, wanted):
         """Remove every file for which `wanted(path)` does not hold."""
-        for path in list(self._paths("")):
+        for path in self.paths():
             if not wanted(path):
                 os.remove(self._place(path))
 
@@ -56,10 +68,29 @@ class SlotFiles:
                 % (needed, max(free, 0)),
             )
 
-    def create(self, path):
-        """A new file, open for writing; the caller closes it."""
+    def begun(self, path, sha256_32):
+        """Bytes of this file that came already, whole chunks."""
+        try:
+            size = os.stat(self._place(part_of(path, sha256_32)))[6]
+        except OSError:
+            return 0
+        return size - size % CHUNK
+
+    def go_on(self, path, sha256_32, begun, digest):
+        """The file, open for writing behind the `begun` bytes, which go into `digest`."""
         self._make_parents(path)
-        return open(self._place(path), "wb")
+        place = self._place(part_of(path, sha256_32))
+        if not begun:
+            return open(place, "wb")
+        file = open(place, "r+b")
+        for _ in range(0, begun, CHUNK):
+            digest.update(file.read(CHUNK))
+        file.seek(begun)
+        return file
+
+    def finish(self, path, sha256_32):
+        """It is whole."""
+        os.rename(self._place(part_of(path, sha256_32)), self._place(path))
 
     def remove(self, path):
         """Remove a file that turned out wrong."""
@@ -98,3 +129,16 @@ class SlotFiles:
                     yield deeper
             else:
                 yield path
+
+
+def part_of(path, sha256_32):
+    """Name of a file as long as it is not whole: another version's is another one."""
+    return path + "." + binascii.hexlify(sha256_32[:4]).decode()
+
+
+def digest_of(files):
+    """What names the content of a slot; `files`: (path, SHA-256) in the order of the paths."""
+    whole = hashlib.sha256()
+    for path, sha256_32 in files:
+        whole.update(path.encode() + b"\0" + sha256_32)
+    return whole.digest()[:16]

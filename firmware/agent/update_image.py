@@ -1,9 +1,10 @@
 """A whole image into the partition that does not run, read back before it may boot.
 
 `image` is the port's: `size`, `write(offset, piece)` (erases each block when it is reached),
-`read(offset, length)`, `running_slot`, `next_slot`, `set_boot()`, `keep()`. The boot loader goes
-back by itself at the first reset without `keep`. Must never call `set_boot` before the image, read
-back from the flash, has the hash that an owner signed.
+`read(offset, length)`, `digest(length)`, `running_slot`, `next_slot`, `set_boot()`, `keep()`. The
+boot loader goes back by itself at the first reset without `keep`; update_boot then tries again.
+Must never call `set_boot` before the image, read back from the flash, has the hash that an owner
+signed.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ from .constant import const
 from .errors import UpdateError
 from .update_files import CHUNK
 from .update_install import Installer
+from .update_slots import DIGEST_LEN
 
 _BLOCK = const(4096)
 
@@ -40,8 +42,18 @@ class ImageInstaller(Installer):
         await self._write(length, sha256_32)
         if await self._read_back(length) != sha256_32:
             raise UpdateError("update-digest", "the image in the flash is not what was signed")
-        self._slots.install(manifest.number, manifest.version, self._image.next_slot)
-        self._image.set_boot()
+        self._try(manifest, length, sha256_32[:DIGEST_LEN])
+
+    def _try(self, manifest, length, digest):
+        """Pointer first: an image that boots without one would never be judged."""
+        slots, highest = self._slots, self._slots.highest
+        place = self._image.next_slot
+        slots.install(manifest.number, manifest.version, digest, place, length)
+        try:
+            self._image.set_boot()
+        except OSError as error:
+            slots.withdraw(highest)
+            raise UpdateError("update-image", "the boot loader refuses the image: %s" % error)
 
     async def _write(self, length, sha256_32):
         for block in range(0, length, _BLOCK):

@@ -14,7 +14,6 @@ from agent.signer import kid_of, protected_header, structure_hash
 
 CONTENT_UPDATE = 65005
 CODE, SETTINGS, IMAGE, OWNERS = 0, 1, 2, 3
-JOURNAL_FORMAT = 1  # of journal_ring: a version with another one is never tried
 MOST_BYTES = 16384
 
 _ENVELOPE_LEN = const(21)  # tag, array, protected header, empty map

@@ -26,15 +26,14 @@ class Owners:
         self._store = store
         self._mark_8 = hashlib.sha256(",".join(configured).encode()).digest()[:8]
         blob = store.get(NAME) or b""
-        self.number, self.revoked = 0, []
         self.keys = [binascii.unhexlify(key) for key in configured]
+        self.number, held, self.revoked = _unpack(blob)
         if blob[:8] == self._mark_8:
-            self.number = int.from_bytes(blob[8:12], "big")
-            count = blob[_HEAD]
-            keys = blob[_HEAD + 1 : _HEAD + 1 + count * _KEY]
-            self.keys = [keys[i : i + _KEY] for i in range(0, len(keys), _KEY)]
-            rest = blob[_HEAD + 1 + count * _KEY :]
-            self.revoked = [rest[i : i + 8] for i in range(0, len(rest), 8)]
+            self.keys = held
+        else:  # the cable has others: what was replaced before must not be brought back
+            known = [kid_of(key) for key in self.keys]
+            gone = self.revoked + [kid_of(key) for key in held]
+            self.revoked = [kid for kid in gone if kid not in known][-_MOST_REVOKED:]
 
     def key(self, kid_8):
         """The public key with this id; `update-owner-revoked`, `update-owner-unknown`."""
@@ -66,6 +65,19 @@ class Owners:
         head = self._mark_8 + manifest.number.to_bytes(4, "big") + bytes((len(keys),))
         self._store.set(NAME, head + b"".join(keys) + b"".join(revoked))
         self.keys, self.revoked, self.number = keys, revoked, manifest.number
+
+
+def _unpack(blob):
+    """(number, keys, revoked ids) of what the store holds."""
+    if len(blob) <= _HEAD:
+        return 0, [], []
+    end = _HEAD + 1 + blob[_HEAD] * _KEY
+    keys = [blob[i : i + _KEY] for i in range(_HEAD + 1, end, _KEY)]
+    return (
+        int.from_bytes(blob[8:12], "big"),
+        keys,
+        [blob[i : i + 8] for i in range(end, len(blob), 8)],
+    )
 
 
 def _is_point(public_65):

@@ -1,9 +1,15 @@
 """Settings that came from afar: checked before their trial, and laid over those of the cable.
 
-Must never let settings change who may sign updates, or what the board is: those come by the cable.
+The cable has the last word: settings from afar count over the very files that they were installed
+over, and over no others. Must never let settings change who may sign updates, or what the board
+is: those come by the cable.
 """
 
+import hashlib
+
 from .errors import UpdateError
+
+_HASH_LEN = 8
 
 
 def over(read_file, directory):
@@ -17,6 +23,19 @@ def over(read_file, directory):
             return read_file(name)
 
     return read
+
+
+def cable_hash(read_file, paths):
+    """Of the cable's files that settings in `paths` lie over, config.json in any case."""
+    whole = hashlib.sha256()
+    for name in sorted(set(list(paths) + ["config.json"])):
+        try:
+            data = read_file(name)
+        except OSError:
+            data = b""
+        whole.update(("%s %d " % (name, len(data))).encode())
+        whole.update(data)
+    return whole.digest()[:_HASH_LEN]
 
 
 def check_settings(files, read_file, present):

@@ -38,6 +38,7 @@ class TrustedKey:
     revoked_from_unix_ms: int | None = None
     revocation: str = ""
     countersigned: bool = True
+    board: str = ""
     restarts: frozenset[bytes] = frozenset()
     """Chain ids of the restarts that the operator recorded."""
 
@@ -89,6 +90,8 @@ def _enrolled(entry: dict[str, Any]) -> dict[str, Any]:
     for name in ("valid_from", "valid_until"):
         if name in entry:
             key[f"{name}_unix_ms"] = unix_ms(text_of(entry, name))
+    board = entry.get("board")
+    key["board"] = board if isinstance(board, str) else ""
     return key | {"station": text_of(entry, "station")}
 
 

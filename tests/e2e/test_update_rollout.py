@@ -22,7 +22,7 @@ def test_twenty_stations_a_bad_version_in_the_first_ring_then_a_good_one(tmp_pat
             one.said("uplink acknowledged") for one in fleet.stations
         ))  # fmt: skip
         fleet.publish("9.1.0", NEWER, plan, agent__app=CRASHES)
-        fleet.wait("it stopped", lambda: "Stopped." in fleet.get("/updates").text, 240)
+        fleet.wait("it stopped", lambda: "Paused." in fleet.get("/updates").text, 240)
         states = fleet.states()
         bad = [device for device, state in states.items() if state == WENT_BACK]
         touched = [device for device, state in states.items() if state != "waiting"]
@@ -35,4 +35,4 @@ def test_twenty_stations_a_bad_version_in_the_first_ring_then_a_good_one(tmp_pat
         fleet.publish("9.2.0", NEWER + 1, plan)
         fleet.wait("all have it", lambda: set(fleet.states().values()) == {KEPT}, 400)
         print(f"good version: kept by {len(fleet.states())} of 20 stations, ring by ring")
-        assert fleet.get("/v1/updates").json()[1]["stopped"]
+        assert fleet.get("/v1/updates").json()[1]["paused"]

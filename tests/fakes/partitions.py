@@ -3,6 +3,8 @@
 The power can be cut at any operation: KeyboardInterrupt, which nothing in the agent swallows.
 """
 
+import hashlib
+
 BLOCK = 4096
 
 
@@ -21,6 +23,7 @@ class Partitions:
         self.cut_at = None
         self.operations = 0
         self.does_not_hold = False
+        self.refuses = False  # ESP-IDF looks at the image too
 
     def port(self):
         return Image(self)
@@ -68,10 +71,17 @@ class Image:
     def read(self, offset, length):
         return bytes(self._flash.contents[self._next][offset : offset + length])
 
+    def digest(self, length):
+        return hashlib.sha256(self.read(0, length)).digest()
+
     def set_boot(self):
+        if self._flash.refuses:
+            raise OSError(0x1503)  # ESP_ERR_OTA_VALIDATE_FAILED
         if self._flash.operate():
             raise KeyboardInterrupt
         self._flash.selected, self._flash.state = self._next, "new"
 
     def keep(self):
+        if self._flash.operate():
+            raise KeyboardInterrupt
         self._flash.valid, self._flash.state = self._flash.booted, "valid"

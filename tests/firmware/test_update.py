@@ -6,10 +6,11 @@ import unittest
 
 from agent.errors import FwError, UpdateError
 from agent.journal import Journal
+from agent.journal_ring import LAYOUT
 from agent.update_files import SlotFiles
 from agent.update_image import ImageInstaller
 from agent.update_install import Installer
-from agent.update_manifest import IMAGE, JOURNAL_FORMAT, OWNERS, SETTINGS, open_manifest
+from agent.update_manifest import IMAGE, OWNERS, SETTINGS, open_manifest
 from agent.update_owners import Owners
 from agent.update_slots import CODE, Slots
 from agent.update_slots import IMAGE as IMAGE_SLOTS
@@ -29,7 +30,7 @@ from support.update_maker import (
     signed,
 )
 
-FILES = {"main.py": b"VERSION = 9\n", "agent/__init__.py": b"", "agent/app.py": b"x = 1\n" * 900}
+FILES = {"agent/p256_table.bin": b"VERSION = 9\n", "code.pack": b"x = 1\n" * 900}
 
 
 def hexed(private_32):
@@ -92,7 +93,7 @@ class Refusals(unittest.TestCase):
         self.refused("update-signature", good[:12] + good[12:20] + forged[20:])
 
     def test_a_byte_changed_anywhere_in_the_manifest(self):
-        good = manifest({"main.py": b"VERSION = 9\n"})
+        good = manifest({"code.pack": b"VERSION = 9\n"})
         codes = {}
         for at in range(len(good)):
             changed = good[:at] + bytes((good[at] ^ 1 << at % 8,)) + good[at + 1 :]
@@ -112,7 +113,7 @@ class Refusals(unittest.TestCase):
         self.refused("update-malformed", good + b"\x00")
 
     def test_a_byte_changed_anywhere_in_a_file(self):
-        content = FILES["agent/app.py"]
+        content = FILES["code.pack"]
         count = 0
         for at in range(0, len(content), 37):
 
@@ -147,7 +148,7 @@ class Refusals(unittest.TestCase):
         journal.seal(1, b"c" * 16, b"h" * 32, b"\xd2" * 400, 0, 59, 0)
         found = [i for i in range(0, len(flash.image), SECTOR) if flash.image[i : i + 2] == b"MJ"]
         self.assertTrue(found)
-        self.assertEqual(set(flash.image[i + 2] for i in found), {JOURNAL_FORMAT})
+        self.assertEqual(set(flash.image[i + 2] for i in found), {LAYOUT})
 
     def test_paths_that_leave_the_directory_or_have_no_place(self):
         for path in ("../x", "/main.py", "agent//x.py", "agent/./x.py", "Agent/x.py"):
@@ -188,17 +189,27 @@ class Refusals(unittest.TestCase):
 
     def test_what_was_fetched_already_is_not_fetched_again(self):
         self.server.spoil = lambda sha256_32, offset, piece: (
-            piece if sha256_32 != sha256(FILES["main.py"]) else b"X" + piece[1:]
+            piece if sha256_32 != sha256(FILES["code.pack"]) else b"X" + piece[1:]
         )
         self.refused("update-digest", manifest(FILES))
         self.server.spoil = lambda sha256_32, offset, piece: piece
         self.server.fetched = 0
         self.install(manifest(FILES))
-        self.assertEqual(self.server.fetched, len(FILES["main.py"]))
+        self.assertEqual(self.server.fetched, len(FILES["code.pack"]))
+
+    def test_a_file_that_was_begun_is_gone_on_with(self):
+        self.server.spoil = lambda sha256_32, offset, piece: piece if offset < 4096 else b""
+        self.refused("update-truncated", manifest(FILES))
+        self.server.spoil = lambda sha256_32, offset, piece: piece
+        self.server.fetched = 0
+        self.install(manifest(FILES))
+        self.assertEqual(self.server.fetched, len(FILES["code.pack"]) - 4096)
+        files = SlotFiles(self.slots.directory(self.root, 1))
+        self.assertEqual(files.paths(), sorted(FILES))
 
     def test_what_the_check_refuses_is_not_tried(self):
         def check(files):
-            raise UpdateError("update-settings", files.read("main.py").decode())
+            raise UpdateError("update-settings", files.read("code.pack")[:9].decode())
 
         self.refused("update-settings", manifest(FILES), check=check)
 
@@ -288,6 +299,16 @@ class OwnersTest(unittest.TestCase):
         self.configured = [hexed(STRANGER)]
         self.assertEqual(self.owners().keys, [public(STRANGER)])
 
+    def test_what_counted_before_the_cable_came_cannot_be_brought_back(self):
+        self.rotate(OWNER, [public(OWNER), public(STRANGER)], 5)
+        self.rotate(OWNER, [public(OWNER)], 6)
+        self.configured = [hexed(OWNER), hexed(OTHER)]
+        self.refused("update-older", OWNER, [public(OWNER), public(STRANGER)], 5)
+        self.refused("update-owner-revoked", STRANGER, [public(STRANGER)], 7)
+        self.assertEqual(self.owners().keys, [public(OWNER), public(OTHER)])
+        self.rotate(OTHER, [public(OTHER)], 7)
+        self.assertEqual(self.owners().number, 7)
+
 
 class ImageTest(unittest.TestCase):
     """A whole image on two partitions and a boot loader that goes back by itself."""
@@ -344,6 +365,12 @@ class ImageTest(unittest.TestCase):
         self.refused("update-digest")
         self.server = Server({"image.bin": self.image * 2})
         self.refused("update-no-space", {"image.bin": self.image * 2})
+
+    def test_what_the_boot_loader_refuses_was_never_tried(self):
+        self.flash.refuses = True
+        self.refused("update-image")
+        slots = Slots(self.store, IMAGE_SLOTS)
+        self.assertEqual((slots.trial, slots.highest), (None, 0))
 
     def test_what_the_flash_does_not_hold_never_boots(self):
         self.flash.does_not_hold = True

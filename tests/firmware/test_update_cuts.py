@@ -15,19 +15,21 @@ from agent.update_files import SlotFiles
 from agent.update_install import Installer
 from agent.update_manifest import open_manifest
 from agent.update_owners import Owners
+from agent.update_pack import PackedFiles
 from agent.update_slots import CODE, Slots
 from fakes.board import Store
 from fakes.nor_flash import NorFlash, PowerCut
 from support.sealing_station import Power, PoweredStore
-from support.update_maker import OWNER, Server, manifest, no_pause, public
+from support.update_maker import OWNER, Server, manifest, no_pause, pack, public
 
 ROOT = "/cut"
-OLD = {"main.py": b"VERSION = 'old'\n", "agent/__init__.py": b"", "agent/a.py": b"a = 1\n" * 300}
+OLD = {
+    "code.pack": pack({"main.py": b"VERSION = 'old'\n", "agent/a.py": b"a = 1\n" * 300}),
+    "agent/p256_table.bin": b"t" * 2000,
+}
 NEW = {
-    "main.py": b"VERSION = 'new'\n",
-    "agent/__init__.py": b"",
-    "agent/a.py": b"a = 2\n" * 800,
-    "agent/b/c.mpy": bytes(range(256)) * 9,
+    "code.pack": pack({"main.py": b"VERSION = 'new'\n", "agent/a.py": b"a = 2\n" * 6000}),
+    "agent/p256_table.bin": bytes(range(256)) * 9,
 }
 
 
@@ -75,7 +77,7 @@ class Board:
         files = SlotFiles(Slots(self.store, CODE).directory(ROOT, slot))
         held = {path: files.read(path) for path in names}
         found = {}
-        exec(held["main.py"].decode(), found)
+        exec(PackedFiles(files.directory).open("/main.py", "rb").read().decode(), found)
         return held, found["VERSION"]
 
 

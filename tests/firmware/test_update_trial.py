@@ -14,6 +14,7 @@ from support.update_maker import OWNER, public
 
 UPDATE = 14
 OWNERS = ["".join("%02x" % byte for byte in public(OWNER))]
+NINE = "code 2000000000 9.0.0"
 SETTINGS = {"owners": OWNERS, "board": "BENCH", "trial_s": 900, "offline_keep_s": 3600}
 
 
@@ -60,7 +61,7 @@ class OnTrial(unittest.TestCase):
         self.assertEqual((slots.trial, slots.kept, slots.failed_version), (None, 0, "9.0.0"))
         self.power_on()
         self.run_for(200)
-        self.assertEqual(self.steps()[-1], ["went back", "9.0.0"])
+        self.assertEqual(self.steps()[-1], ["went back", NINE])
         self.assertEqual(self.slots().failed_number, 0)  # told once
 
     def steps(self):
@@ -74,7 +75,7 @@ class TrialTest(OnTrial):
         self.power_on()
         self.run_for(400)
         self.assertEqual((self.slots().kept, self.slots().trial), (1, None))
-        self.assertEqual(self.steps(), [["kept", "9.0.0"]])
+        self.assertEqual(self.steps(), [["kept", NINE]])
 
     def test_not_before_it_sealed_twice_and_was_acknowledged(self):
         self.power_on()
@@ -191,7 +192,7 @@ class OfflineTest(OnTrial):
         asyncio.run(self.live(2))
         print("batches that waited for the week:", waiting)
         self.assertEqual(self.app.journal.waiting, 0)
-        self.assertEqual(self.steps()[-1], ["kept", "9.0.0"])
+        self.assertEqual(self.steps()[-1], ["kept", NINE])
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def test_what_the_device_refuses_the_host_refuses_too() -> None:
 
 def test_code_is_built_signed_published_and_served(tmp_path: Path) -> None:
     manifest = build_code(None, ["UNIX_SIM"], tmp_path / "u", compiled=False)
-    assert {"main.py", "agent/app.py", "agent/p256_table.bin"} <= {f.path for f in manifest.files}
+    assert {f.path for f in manifest.files} == {"code.pack", "agent/p256_table.bin"}
     shelf = Shelf(tmp_path / "shelf")
     with pytest.raises(UpdateError, match="signature"):
         shelf.publish(tmp_path / "u", Plan())
@@ -136,10 +136,13 @@ def test_one_ring_after_the_other_and_an_end_when_too_many_fail() -> None:
     assert progress(plan, rings, dict.fromkeys(DEVICES[:2], KEPT)).open_rings == 1
     three = dict.fromkeys(DEVICES[:3], KEPT)
     assert progress(plan, rings, three | {DEVICES[3]: OFFERED}).open_rings == 2
-    assert progress(plan, rings, three | {DEVICES[3]: WENT_BACK}).stopped == ""
+    assert progress(plan, rings, three | {DEVICES[3]: WENT_BACK}).paused == ""
     for bad in (WENT_BACK, REFUSED, SILENT):
         found = progress(plan, rings, three | {DEVICES[3]: bad, DEVICES[5]: bad})
-        assert "2 of 5 failed" in found.stopped and found.open_rings == 2
+        assert "2 of 5 failed" in found.paused and found.open_rings == 2
+    bad = dict.fromkeys((DEVICES[3], DEVICES[5]), WENT_BACK)
+    assert progress(plan, rings, three | bad, list(bad)).open_rings == 2
+    assert progress(plan, [[], DEVICES], {}).open_rings == 1  # nobody proves nothing
 
 
 @pytest.mark.parametrize("days", [1, 59, 400, 9000])

@@ -169,7 +169,7 @@ class Fleet:
             file.write_text(file.read_text() + addition)
         manifest = build_code(source, ["UNIX_SIM"], built, compiled=bool(self._heap))
         (built / SIGNED).write_bytes(manifest.sign(self.owner))
-        Shelf(self.collector.data / "updates").publish(built, plan)
+        self._offer(built, plan)
 
     def publish_settings(self, number: int, plan: Plan, ca_2: bytes = b"", **changed: Any) -> None:
         """Offer the settings of the first station with members of config.json changed.
@@ -184,7 +184,11 @@ class Fleet:
             (source / "ca2.der").write_bytes(ca_2)
         manifest = build_settings(source, ["UNIX_SIM"], number, built)
         (built / SIGNED).write_bytes(manifest.sign(self.owner))
-        Shelf(self.collector.data / "updates").publish(built, plan)
+        self._offer(built, plan)
+
+    def _offer(self, built: Path, plan: Plan) -> None:
+        known = [one.device for one in self.stations]
+        Shelf(self.collector.data / "updates").publish(built, plan, known)
 
     def stations_uplink(self) -> dict[str, Any]:
         """The section `uplink` of the stations."""

@@ -40,6 +40,16 @@ def sha256(data):
     return hashlib.sha256(data).digest()
 
 
+def pack(contents):
+    """The file code.pack of these modules."""
+    index, offset = "", 0
+    for path in sorted(contents):
+        index += f"{path} {offset} {len(contents[path])}\n"
+        offset += len(contents[path])
+    head = f"{len(index)}\n{index}".encode()
+    return head + b"".join(contents[path] for path in sorted(contents))
+
+
 class Server:
     """Gives files by their hash, as the collector does; `spoil(sha256, offset, piece)`."""
 

@@ -6,6 +6,7 @@ safe mode: it cannot be stopped, and would reset the board under the technician'
 """
 
 import os
+import sys
 import time
 
 import machine
@@ -19,6 +20,7 @@ from agent.modbus.timing import sleep_ms
 import esp32
 
 from ..constant import const
+from .chip import safe_pin
 from .ds3231 import Ds3231
 from .wifi import Wifi
 
@@ -27,7 +29,6 @@ _GENUINE = const(b"meterseal1")
 _USUAL_BLOB = const(256)
 _MOST_BLOB = const(6144)
 _SETTLE_MS = const(1000)
-_SAFE_PIN = const(0)  # the BOOT button, after the reset: held during it, the ROM loader comes
 _SAFE_MS = const(2000)
 _ATTENDED_MS = const(3600000)  # what a technician may take; then the station starts again
 _TRIAL_MS = const(120000)  # to load, check and start a version; then its own watchdog counts
@@ -139,7 +140,7 @@ class Board:
         return open_image()
 
     def guard(self):
-        """A watchdog for a version on trial, from before it is loaded."""
+        """A watchdog for a version from afar, from before anything of it is looked at."""
         self.watchdog = machine.WDT(timeout=_TRIAL_MS)
 
     def random(self, count):
@@ -187,7 +188,9 @@ class Board:
 
     def safe_mode(self):
         """Whether the button is pressed in the first seconds: then no watchdog is ever started."""
-        button = machine.Pin(_SAFE_PIN, machine.Pin.IN, machine.Pin.PULL_UP)
+        button = machine.Pin(
+            safe_pin(sys.implementation._machine), machine.Pin.IN, machine.Pin.PULL_UP
+        )
         for _ in range(_SAFE_MS // 50):
             if not button.value():
                 return True

@@ -4,6 +4,8 @@ Never run on hardware by this project yet; checked against the type stubs of the
 boot loader must be built with rollback (sdkconfig.board of the boards with OTA).
 """
 
+import hashlib
+
 import esp32
 
 from ..constant import const
@@ -31,6 +33,13 @@ class OtaImage:
         buffer = bytearray(length)
         self._next.readblocks(offset // _BLOCK, buffer, offset % _BLOCK)
         return buffer
+
+    def digest(self, length):
+        """SHA-256 of the first bytes of the partition that does not run."""
+        digest = hashlib.sha256()
+        for offset in range(0, length, _BLOCK):
+            digest.update(self.read(offset, min(_BLOCK, length - offset)))
+        return digest.digest()
 
     def set_boot(self):
         """Boot it next, on trial."""

@@ -1,17 +1,20 @@
 """`meterseal update`: build, sign and publish updates of stations, see how far they came."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from meterseal.cli.keys import Passphrase
 
+if TYPE_CHECKING:
+    from meterseal.collector.updates import Rollouts
+
 _HELP = """Updates from afar: built anywhere, signed by an owner, spread by the collector in rings.
 
 A station takes only what an owner of its config.json signed, tries it beside the version that
 runs, and goes back by itself if meters, journal, sealing or uplink do not work. The first stations
-that fail stop the roll-out.
+that fail pause the roll-out.
 
 Examples:
 
@@ -22,11 +25,15 @@ Examples:
     meterseal update publish build/update --data collector --ring 10% --ring rest
 
     meterseal update status --data collector --trust trust.json
+
+    meterseal update resume code 1793491200 --data collector --trust trust.json
 """
 _Out = Annotated[Path, typer.Argument(help="Directory of the update.")]
 _Boards = Annotated[list[str], typer.Option("--board", help="Board (folder of boards/); again.")]
 _Json = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 _Data = Annotated[Path, typer.Option(help="The collector's data directory.")]
+_Trust = Annotated[Path, typer.Option(help="Trust file of the collector.")]
+_Database = Annotated[str, typer.Option(help="Database URL, if not in --data.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -35,7 +42,8 @@ def register(app: typer.Typer) -> None:
     verb.command("build", help="Lay out an update: code, settings, an image or owners.")(build)
     verb.command("sign", help="Sign what was built, as an owner.")(sign)
     verb.command("publish", help="Let the collector offer it, ring by ring.")(publish)
-    verb.command("status", help="What each station made of it; exit code 1: stopped.")(status)
+    verb.command("status", help="What each station made of it; exit code 1: paused.")(status)
+    verb.command("resume", help="Let a paused one go on, as its owner.")(resume)
     app.add_typer(verb, name="update")
 
 
@@ -105,40 +113,67 @@ def publish(
         int, typer.Option(min=0, max=100, help="Of a ring, before the next one begins.")
     ] = 90,
     patience_h: Annotated[int, typer.Option(min=1, help="Silent so long: failed.")] = 168,
+    trust: Annotated[Path | None, typer.Option(help="Trust file; device ids need it.")] = None,
 ) -> None:
     """Put it on the collector's shelf; it is offered from now on."""
     from meterseal.cli import output
+    from meterseal.trust import load_trust
     from meterseal.update.rings import Plan
     from meterseal.update.shelf import Shelf
 
     plan = Plan(tuple(ring), most_bad, 10 * good_percent, 3600 * patience_h)
-    made = Shelf(data / "updates").publish(out, plan)
+    known = [kid.hex() for kid in load_trust(trust).keys] if trust else []
+    made = Shelf(data / "updates").publish(out, plan, known)
     output.result(f"{made.manifest.version} is offered: {', '.join(ring)}")
 
 
-def status(
-    data: _Data,
-    trust: Annotated[Path, typer.Option(help="Trust file of the collector.")],
-    database: Annotated[str, typer.Option(help="Database URL, if not in --data.")] = "",
-    as_json: _Json = False,
-) -> None:
+def status(data: _Data, trust: _Trust, database: _Database = "", as_json: _Json = False) -> None:
     """Every update, its rings, and what each station made of it."""
     from meterseal.cli import output
+
+    rollouts = _rollouts(data, trust, database)
+    table = rollouts.table()
+    if as_json:
+        output.result_json(table)
+    else:
+        _show(table)
+        for one in rollouts.certificates():
+            output.note(f"{one['station']}: {one['certificate']} ends on {one['ends']}")
+    raise typer.Exit(any(update["paused"] for update in table[:1]))
+
+
+def _show(table: list[dict[str, Any]]) -> None:
+    from meterseal.cli import output
+
+    for update in table:
+        output.result(f"{update['kind']} {update['version']} (number {update['number']})")
+        for ring in update["rings"]:
+            output.result(f"  ring {ring['name']}: {_counts(ring)}")
+        if update["paused"]:
+            output.result(f"  PAUSED: {update['paused']}")
+
+
+def resume(
+    kind: Annotated[str, typer.Argument(help="code, settings, image or owners.")],
+    number: Annotated[int, typer.Argument(help="Its number, as `status` shows it.")],
+    data: _Data,
+    trust: _Trust,
+    database: _Database = "",
+) -> None:
+    """Offer a paused update again; the stations that failed so far are known and count no more."""
+    from meterseal.cli import output
+
+    made = _rollouts(data, trust, database).resume(kind, number)
+    output.result(f"{made.manifest.version} goes on without {', '.join(sorted(made.excused))}")
+
+
+def _rollouts(data: Path, trust: Path, database: str) -> "Rollouts":
     from meterseal.collector.database import Database
     from meterseal.collector.updates import Rollouts
     from meterseal.trust import load_trust
 
     url = database or f"sqlite:///{data / 'collector.sqlite'}"
-    table = Rollouts(data / "updates", Database(url), load_trust(trust)).table()
-    if as_json:
-        output.result_json(table)
-    for update in () if as_json else table:
-        output.result(f"{update['kind']} {update['version']} (number {update['number']})")
-        for ring in update["rings"]:
-            output.result(f"  ring {ring['name']}: {_counts(ring)}")
-        if update["stopped"]:
-            output.result(f"  STOPPED: {update['stopped']}")
-    raise typer.Exit(any(update["stopped"] for update in table[:1]))
+    return Rollouts(data / "updates", Database(url), load_trust(trust))
 
 
 def _counts(ring: dict[str, Any]) -> str:

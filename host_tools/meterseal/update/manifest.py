@@ -16,7 +16,6 @@ from meterseal.wire.cbor import Item, decode, decode_map
 
 CONTENT_TYPE: Final = 65005
 MOST_BYTES: Final = 16384
-JOURNAL_FORMAT: Final = 1
 _FORMAT: Final = 1
 _TAG: Final = b"\xd2\x84\x51"
 _HEAD_LEN: Final = 21
@@ -43,7 +42,10 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an owner signs. `number` only rises; `keys`: of owners, 65 bytes each."""
+    """What an owner signs. `number` only rises; `keys`: of owners, 65 bytes each.
+
+    `journal`: format of the journal that it writes.
+    """
 
     kind: Kind
     boards: tuple[str, ...]
@@ -51,13 +53,14 @@ class Manifest:
     version: str
     files: tuple[FileEntry, ...] = ()
     keys: tuple[bytes, ...] = field(default=())
+    journal: int = 1
 
     def payload(self) -> bytes:
         """The deterministic CBOR map (RFC 8949 section 4.2.1)."""
         files: list[Item] = [[one.path, one.length, one.sha256] for one in self.files]
         boards, keys = list[Item](self.boards), list[Item](self.keys)
         head: list[Item] = [_FORMAT, int(self.kind), boards, self.number, self.version]
-        members: list[Item] = [*head, files, JOURNAL_FORMAT, keys]
+        members: list[Item] = [*head, files, self.journal, keys]
         return _map(members)
 
     def sign(self, key: ec.EllipticCurvePrivateKey) -> bytes:
@@ -102,18 +105,19 @@ def read_manifest(data: bytes, owner: bytes | None = None) -> tuple[Manifest, by
 
 
 def _from_map(members: dict[int, Item]) -> Manifest:
-    if sorted(members) != list(range(8)) or (members[0], members[6]) != (_FORMAT, JOURNAL_FORMAT):
+    if sorted(members) != list(range(8)) or members[0] != _FORMAT:
         raise ValueError("the keys 0 to 7 of format 1")
     boards, files, keys = members[2], members[5], members[7]
     number, version = members[3], members[4]
     if not (isinstance(boards, list) and isinstance(files, list) and isinstance(keys, list)):
         raise ValueError("lists of boards, files and keys")
-    if not isinstance(number, int) or not isinstance(version, str):
-        raise ValueError("a number and a version")
+    journal = members[6]
+    if not isinstance(number, int) or not isinstance(version, str) or not isinstance(journal, int):
+        raise ValueError("a number, a version and a format of the journal")
     entries = tuple(_entry(one) for one in files)
     kind = Kind(members[1])  # type: ignore[arg-type]
     names = tuple(str(board) for board in boards)
-    return Manifest(kind, names, number, version, entries, tuple(map(_key, keys)))
+    return Manifest(kind, names, number, version, entries, tuple(map(_key, keys)), journal)
 
 
 def _entry(item: Item) -> FileEntry:

@@ -6,21 +6,21 @@ the same on every worker, another for every update.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from meterseal.errors import UpdateError
 
-OFFERED, TRYING, KEPT, WENT_BACK, REFUSED, SILENT = (
-    *("offered", "trying", "kept", "went back", "refused", "silent"),
+OFFERED, TRYING, KEPT, WENT_BACK, REFUSED, SILENT, DAMAGED = (
+    *("offered", "trying", "kept", "went back", "refused", "silent", "damaged"),
 )
-_BAD: Final = (WENT_BACK, REFUSED, SILENT)
+BAD: Final = (WENT_BACK, REFUSED, SILENT)
 
 
 class Plan(NamedTuple):
-    """How an update spreads. `most_bad`: stations that may fail before it stops;
+    """How an update spreads. `most_bad`: stations that may fail before it pauses;
     `good_permille`: of a ring, before the next one begins; `patience_s`: until a station that
-    took the offer and was not heard of since counts as failed.
+    sealed that it tries the update, and nothing about it since, counts as failed.
     """
 
     rings: tuple[str, ...] = ("rest",)
@@ -30,11 +30,11 @@ class Plan(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """`open_rings`: how many are open; `stopped`: why it stopped, or empty."""
+    """`open_rings`: how many are open; `paused`: why it pauses, or empty."""
 
     rings: list[list[str]]
     open_rings: int
-    stopped: str
+    paused: str
 
 
 def check_ring(ring: str) -> None:
@@ -46,6 +46,17 @@ def check_ring(ring: str) -> None:
             "update-ring",
             f"expected `rest`, a share like 10% or device ids with commas, found {ring!r}",
             "Example: --ring 3f2a...,9c01... --ring 25% --ring rest",
+        )
+
+
+def check_known(rings: Sequence[str], devices: Collection[str]) -> None:
+    """UpdateError `update-ring` if a ring names a device that is not among `devices`."""
+    named = {one for ring in rings for one in ring.split(",") if len(one) == 16}
+    if unknown := sorted(named - set(devices)):
+        raise UpdateError(
+            "update-ring",
+            f"expected device ids of the trust file, found {', '.join(unknown)}",
+            "Correct them, or give the trust file that has them with --trust.",
         )
 
 
@@ -65,9 +76,16 @@ def members(rings: Sequence[str], devices: Sequence[str], number: int) -> list[l
     return found
 
 
-def progress(plan: Plan, rings: list[list[str]], states: Mapping[str, str]) -> Progress:
-    """Open one ring after the other, as long as nothing speaks against it."""
-    bad = sorted(device for device, state in states.items() if state in _BAD)
+def progress(
+    plan: Plan, rings: list[list[str]], states: Mapping[str, str], excused: Collection[str] = ()
+) -> Progress:
+    """Open one ring after the other, as long as nothing speaks against it.
+
+    A ring in which nobody is proves nothing and opens none. `excused`: devices that failed before
+    the owner let it go on; they count neither for nor against it.
+    """
+    heard = {device: state for device, state in states.items() if device not in excused}
+    bad = sorted(device for device, state in heard.items() if state in BAD)
     if len(bad) > plan.most_bad:
         text = ", ".join(f"{device} {states[device]}" for device in bad)
         return Progress(
@@ -75,8 +93,9 @@ def progress(plan: Plan, rings: list[list[str]], states: Mapping[str, str]) -> P
         )
     opened = 1
     for ring in rings[:-1]:
-        kept = sum(states.get(device) == KEPT for device in ring)
-        if 1000 * kept < plan.good_permille * len(ring):
+        asked = [device for device in ring if device not in excused]
+        kept = sum(heard.get(device) == KEPT for device in asked)
+        if not asked or 1000 * kept < plan.good_permille * len(asked):
             break
         opened += 1
     return Progress(rings, opened, "")

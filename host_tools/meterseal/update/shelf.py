@@ -4,9 +4,11 @@
     shelf/<number>-<kind>/manifest.cose      what the owner signed
     shelf/<number>-<kind>/plan.json          rings and limits
     shelf/<number>-<kind>/offered/<device>   when a station first was offered it (Unix seconds)
-    shelf/<number>-<kind>/stopped            why it is offered to nobody any more
+    shelf/<number>-<kind>/paused             why it is offered to nobody now
+    shelf/<number>-<kind>/excused            devices that failed before the owner let it go on
+    shelf/boards/<device>                    the board that a station says it is
 
-Any number of workers read and write it: what is there is never changed, and made by one rename.
+Any number of workers read and write it: every file is made or replaced by one rename.
 """
 
 import contextlib
@@ -14,13 +16,14 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from meterseal.errors import UpdateError
 from meterseal.update.build import FILES, load_description
 from meterseal.update.manifest import Manifest, read_manifest
-from meterseal.update.rings import Plan, check_ring
+from meterseal.update.rings import Plan, check_known, check_ring
 
 SIGNED = "manifest.cose"
 
@@ -46,15 +49,26 @@ class Published:
             _create(self.directory / "offered" / device, str(int(time.time())).encode())
 
     @property
-    def stopped(self) -> str:
-        """Why it was stopped; empty while it goes on."""
-        path = self.directory / "stopped"
+    def paused(self) -> str:
+        """Why it is offered to nobody now; empty while it goes on."""
+        path = self.directory / "paused"
         return path.read_text(encoding="utf-8") if path.exists() else ""
 
-    def stop(self, reason: str) -> None:
-        """Offer it to nobody any more."""
+    def pause(self, reason: str) -> None:
+        """Offer it to nobody until the owner lets it go on."""
         with contextlib.suppress(FileExistsError):
-            _create(self.directory / "stopped", reason.encode())
+            _create(self.directory / "paused", reason.encode())
+
+    @property
+    def excused(self) -> frozenset[str]:
+        """Devices whose failure the owner knows of."""
+        path = self.directory / "excused"
+        return frozenset(path.read_text().split()) if path.exists() else frozenset()
+
+    def resume(self, excused: Collection[str]) -> None:
+        """Offer it again; these devices have failed, and that is known."""
+        _replace(self.directory / "excused", "\n".join(sorted({*self.excused, *excused})).encode())
+        (self.directory / "paused").unlink(missing_ok=True)
 
 
 class Shelf:
@@ -83,13 +97,25 @@ class Shelf:
         except FileNotFoundError:
             return None
 
-    def publish(self, built: Path, plan: Plan) -> Published:
-        """Take over a built and signed update; offered from now on.
+    def boards(self) -> dict[str, str]:
+        """Device id -> board, as the stations say."""
+        return {path.name: path.read_text() for path in (self._root / "boards").glob("[!.]*")}
+
+    def tell_board(self, device: str, board: str) -> None:
+        """A station says what it is."""
+        path = self._root / "boards" / device
+        if self._root.is_dir() and board and (not path.exists() or path.read_text() != board):
+            path.parent.mkdir(exist_ok=True)
+            _replace(path, board.encode())
+
+    def publish(self, built: Path, plan: Plan, known: Collection[str] = ()) -> Published:
+        """Take over a built and signed update; offered from now on. `known`: device ids.
 
         Raises UpdateError `update-unsigned`, `update-changed`, `update-older`, `update-ring`.
         """
         for ring in plan.rings:
             check_ring(ring)
+        check_known(plan.rings, known)
         manifest = load_description(built)
         signed = _signed(built, manifest)
         for other in self.updates():
@@ -135,6 +161,12 @@ def _signed(built: Path, manifest: Manifest) -> bytes:
             "Sign it again.",
         )
     return signed
+
+
+def _replace(path: Path, data: bytes) -> None:
+    made = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
+    made.write_bytes(data)
+    made.replace(path)
 
 
 def _create(path: Path, data: bytes) -> None:
