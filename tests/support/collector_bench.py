@@ -13,10 +13,10 @@ from support.fast_station import trust_of
 class Bench:
     """A store with some stations that it knows."""
 
-    def __init__(self, url, stations, quotas=None):
+    def __init__(self, url, stations, quotas=None, receipt_key=b""):
         self.database = Database(url)
         self.database.migrate()
-        self.store = Store(self.database, quotas)
+        self.store = Store(self.database, quotas, receipt_key)
         self.opener = Opener(parse_trust(trust_of(stations))).open_all
 
     def upload(self, *batches):

@@ -41,7 +41,7 @@ class CollectorProcess:
         """Start it and wait for its ready line; its group can be killed as one."""
         with open(self.directory / "collector.log", "ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", self._start, *map(str, self._arguments)],
+                [sys.executable, "-c", self._start, "collect", *map(str, self._arguments)],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
@@ -49,7 +49,8 @@ class CollectorProcess:
             )
         line = self.process.stdout.readline()
         assert line, (self.directory / "collector.log").read_text()
-        self.url = json.loads(line)["url"]
+        self.ready = json.loads(line)
+        self.url = self.ready["url"]
         return self
 
     def pids(self):

@@ -23,14 +23,23 @@ Examples:
 
 def register(app: typer.Typer) -> None:
     """Add the verb to the command line."""
-    app.command("collect", help=_HELP)(collect)
+    from meterseal.cli import collect_backup, collect_tokens
+
+    verb = typer.Typer(help=_HELP)
+    verb.callback(invoke_without_command=True)(collect)
+    collect_tokens.register(verb)
+    collect_backup.register(verb)
+    app.add_typer(verb, name="collect")
 
 
 def collect(
-    data: Annotated[Path, typer.Option(help="Directory of the database.")],
-    cert: Annotated[Path, typer.Option(help="Server certificate, PEM.")],
-    key: Annotated[Path, typer.Option(help="Key of the certificate, PEM.")],
-    trust: Annotated[Path, typer.Option(help="Trust file: whose batches are taken.")],
+    context: typer.Context,
+    data: Annotated[Path | None, typer.Option(help="Directory of the database.")] = None,
+    cert: Annotated[Path | None, typer.Option(help="Server certificate, PEM.")] = None,
+    key: Annotated[Path | None, typer.Option(help="Key of the certificate, PEM.")] = None,
+    trust: Annotated[
+        Path | None, typer.Option(help="Trust file: whose batches are taken; it is followed.")
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0: any free one.")] = 8443,
     database: Annotated[str, typer.Option(help="SQLAlchemy URL; default: SQLite in --data.")] = "",
@@ -46,11 +55,23 @@ def collect(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line when ready.")] = False,
 ) -> None:
     """Serve until told to stop (help text: `_HELP`)."""
-    from meterseal.collector.serve import Settings, serve
+    if context.invoked_subcommand is not None:
+        return
+    from meterseal.collector.serve import Settings, receipt_key, serve
 
-    def ready(url: str) -> None:
-        typer.echo(json.dumps({"ready": True, "url": url}) if as_json else f"Listening on {url}")
+    if data is None or cert is None or key is None or trust is None:
+        raise typer.BadParameter("--data, --cert, --key and --trust are needed to serve")
 
     settings = Settings(data, cert, key, trust, host, port, database, workers)
     settings = settings._replace(mqtt=mqtt, mqtt_ca=mqtt_ca, quarantine_mib=quarantine_mib)
-    serve(settings._replace(connections_per_address=connections_per_address), ready)
+    settings = settings._replace(connections_per_address=connections_per_address)
+
+    def ready(url: str) -> None:
+        found = receipt_key(settings)
+        if as_json:
+            typer.echo(json.dumps({"ready": True, "url": url, "receipt_key": found}))
+        else:
+            typer.echo(f"Listening on {url}")
+            typer.echo(f"Receipts are signed by {found} ({settings.data / 'receipt.pem'})")
+
+    serve(settings, ready)

@@ -23,6 +23,7 @@ _BODY: Final = {
     }
 }
 _JSON: Final = "application/json"
+_PEM: Final = "application/x-pem-file"
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -85,6 +86,11 @@ def _add_reader_routes(app: FastAPI, intake: Intake) -> None:
         """Every batch that verified, as a CBOR sequence, byte for byte."""
         wanted = None if device is None else bytes.fromhex(device)
         return StreamingResponse(intake.store.raw_batches(wanted), media_type=SEQUENCE)
+
+    @app.get("/v1/receipt.pem", response_class=Response, responses={200: {"content": {_PEM: {}}}})
+    async def get_receipt_key() -> Response:
+        """Public key of the receipts, for `meterseal audit --collector-key`."""
+        return Response(intake.receipt_pem, media_type=_PEM)
 
 
 def _add_state_routes(app: FastAPI, intake: Intake, background: Background) -> None:

@@ -20,7 +20,7 @@ class FollowedFile:
         try:
             found = self.path.stat()
         except OSError:
-            gone, self._seen = self._seen != (), ()
+            gone, self._seen, self._digest = self._seen != (), (), b""
             if gone:
                 raise
             return None

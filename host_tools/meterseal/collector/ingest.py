@@ -21,6 +21,7 @@ from meterseal.wire.envelope import batch_end, claimed_kid
 MAX_STORED: Final = (1 << 63) - 1
 """Databases count to here; what is beyond is refused (`field-range`)."""
 _LOST_BATCHES: Final = 0
+_RECEIPT: Final = 19
 
 
 def split_sequence(body: bytes) -> Iterator[bytes]:
@@ -76,6 +77,7 @@ def _kept(batch: SealedBatch) -> Kept:
         contents.previous,
         lost,
         batch.raw,
+        contents.extra.get(_RECEIPT, b""),
     )
 
 

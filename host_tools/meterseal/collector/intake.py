@@ -29,6 +29,11 @@ class Intake:
         self.rates = Rates()
         self._commit: GroupCommit | None = None
 
+    @property
+    def receipt_pem(self) -> bytes:
+        """Public key of the receipts, PEM."""
+        return self._signer.public_pem
+
     async def take(self, body: bytes, source: str = "") -> dict[str, Any]:
         """The answer to an upload; everything that it acknowledges is on disk. `source`: who
         counts for what does not verify, as an address.

@@ -4,6 +4,7 @@ The device keeps the newest one and states it in its next batch, so that the col
 deny what it took.
 """
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Sequence
@@ -26,6 +27,8 @@ _ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC6325
 _ES256: Final = ec.ECDSA(Prehashed(SHA256()))
 _POINT: Final = (serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
 
+_PEM: Final = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
 
 class ReceiptSigner:
     """Signs receipts with the collector's own P-256 key, which signs nothing else."""
@@ -33,6 +36,8 @@ class ReceiptSigner:
     def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
         self._key = key
         self.public_65 = key.public_key().public_bytes(*_POINT)
+        self.public_pem = key.public_key().public_bytes(*_PEM)
+        """What is given out, so that receipts can be checked."""
         self._opening = opening(CONTENT_RECEIPT) + kid_of(self.public_65)
 
     def sign(self, heads: Sequence[Head], t_unix_ms: int) -> bytes:
@@ -51,7 +56,7 @@ class ReceiptSigner:
 
 
 def load_or_create(path: Path) -> ReceiptSigner:
-    """The key at `path`, PEM; made on first use.
+    """The key at `path`, PEM, made on first use; its public half is written beside it.
 
     Raises EnvironmentProblem `collector-receipt-key`.
     """
@@ -63,7 +68,18 @@ def load_or_create(path: Path) -> ReceiptSigner:
         raise _unusable(path, str(error)) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
         raise _unusable(path, "another kind of key")
-    return ReceiptSigner(key)
+    signer = ReceiptSigner(key)
+    _write_public(path.with_suffix(".pem"), signer.public_pem)
+    return signer
+
+
+def _write_public(path: Path, pem: bytes) -> None:
+    """Whole or not at all. A copy: a directory that cannot be written is no reason to stop."""
+    with contextlib.suppress(OSError):
+        if not path.exists() or path.read_bytes() != pem:
+            temporary = path.with_suffix(f".{os.getpid()}")
+            temporary.write_bytes(pem)
+            temporary.replace(path)
 
 
 def _create(path: Path) -> None:

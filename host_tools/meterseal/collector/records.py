@@ -21,6 +21,8 @@ class Kept(NamedTuple):
     previous: bytes | None
     lost: tuple[LostRange, ...]
     raw: bytes
+    receipt: bytes = b""
+    """The newest one that the device holds, if it states one."""
 
 
 UNKNOWN, CLAIMED, SIGNED = range(3)

@@ -1,6 +1,8 @@
 """Runs the collector's interface with uvicorn behind TLS."""
 
 import gc
+import ipaddress
+import logging
 import signal
 import socket
 import sys
@@ -19,6 +21,7 @@ from meterseal.collector.bounded import BoundedHttp
 from meterseal.collector.database import Database
 from meterseal.collector.direct import DirectUploads
 from meterseal.collector.door import Door, Limits, limits
+from meterseal.collector.guard import Guard, add_login
 from meterseal.collector.intake import Intake
 from meterseal.collector.live_trust import LiveTrust
 from meterseal.collector.pages import Pages, add_pages
@@ -27,11 +30,14 @@ from meterseal.collector.receipt import load_or_create
 from meterseal.collector.rejudging import release
 from meterseal.collector.sessions import Sessions, add_routes
 from meterseal.collector.store import Store
+from meterseal.collector.tokens import LiveTokens, read_tokens
 from meterseal.collector.updates import Rollouts, add_update_routes
 from meterseal.collector.uploads import UploadsFirst
 from meterseal.errors import EnvironmentProblem
+from meterseal.trust_keys import fingerprint
 
 _STARTUP_FAILED: Final = 3
+_LOG: Final = logging.getLogger(__name__)
 
 
 class Settings(NamedTuple):
@@ -85,9 +91,10 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM; `ready` gets the URL once connections are accepted.
 
     Raises EnvironmentProblem `collector-port` if the address is taken, `collector-database` and
-    `collector-receipt-key`; TrustError.
+    `collector-receipt-key`, `collector-open`; TrustError.
     """
     prepare(settings)
+    check_open(settings)
     if settings.workers > 1:
         from meterseal.collector.workers import serve_with_workers
 
@@ -105,18 +112,50 @@ def prepare(settings: Settings) -> None:
     Database(settings.database_url).migrate()
 
 
+def receipt_key(settings: Settings) -> str:
+    """Fingerprint of the key of the receipts."""
+    return fingerprint(load_or_create(settings.data / "receipt.key").public_65)
+
+
+def check_open(settings: Settings) -> None:
+    """Without tokens everything is open, which is for this machine alone.
+
+    Raises EnvironmentProblem `collector-open`, `tokens-file`.
+    """
+    if read_tokens(settings.data):
+        return
+    if not _is_loopback(settings.host):
+        raise EnvironmentProblem(
+            "collector-open",
+            f"expected access tokens for a collector that listens on {settings.host}, found none",
+            "Make one: meterseal collect token add NAME --role operator --data "
+            f"{settings.data}; or listen on 127.0.0.1.",
+        )
+    _LOG.warning("no access tokens: everybody on this machine may see everything")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def build(settings: Settings) -> ASGIApp:
     """The interface of one worker."""
     quotas = Quotas(total=settings.quarantine_mib << 20)
-    store = Store(Database(settings.database_url), quotas)
+    signer = load_or_create(settings.data / "receipt.key")
+    store = Store(Database(settings.database_url), quotas, signer.public_65)
     trust = LiveTrust(settings.trust)
-    intake = Intake(store, trust.open_all, load_or_create(settings.data / "receipt.key"))
+    intake = Intake(store, trust.open_all, signer)
     app = create_app(intake, Background(*_jobs(settings, intake, trust)))
     add_routes(app, Sessions(store, trust))
     add_pages(app, Pages(Database(settings.database_url), settings.database_url, trust))
     rollouts = Rollouts(settings.data / "updates", Database(settings.database_url), trust)
     add_update_routes(app, rollouts)
-    return UploadsFirst(app, intake)
+    tokens = LiveTokens(settings.data)
+    add_login(app, tokens)
+    return UploadsFirst(Guard(app, tokens), intake)
 
 
 def _jobs(settings: Settings, intake: Intake, trust: LiveTrust) -> list[Job]:

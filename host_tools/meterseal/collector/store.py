@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import Connection, select, tuple_
 
 from meterseal.collector.database import Database
+from meterseal.collector.forgotten import Forgotten, Witness, claims
 from meterseal.collector.ingest import now_unix_ms
 from meterseal.collector.linking import Linker
 from meterseal.collector.quarantine import Quarantine, Quotas
@@ -38,9 +39,12 @@ ChainKey = tuple[bytes, bytes]
 class Store:
     """Batches in a database that is up to date (`Database.migrate`)."""
 
-    def __init__(self, database: Database, quotas: Quotas | None = None) -> None:
+    def __init__(
+        self, database: Database, quotas: Quotas | None = None, receipt_key: bytes = b""
+    ) -> None:
         self._database = database
         self._quotas = quotas or Quotas()
+        self.witness = Witness(receipt_key)
 
     def keep(self, uploads: Sequence[Upload]) -> list[list[Head]]:
         """Store all uploads in one durable transaction; for each, the heads of its chains.
@@ -51,12 +55,14 @@ class Store:
         kept = [batch for upload in uploads for batch in upload.kept]
         refused = [item for upload in uploads for item in upload.refused]
         with self._database.write() as connection:
-            chains = _keep(connection, kept)
+            chains, forgotten = _keep(connection, kept)
             if refused:
                 quarantine = Quarantine(connection, self._quotas)
                 quarantine.keep(refused, now_unix_ms())
                 quarantine.close()
-            return [_heads(connection, chains, upload.kept) for upload in uploads]
+            heads = [_heads(connection, chains, upload.kept) for upload in uploads]
+        self.witness.notice(forgotten)
+        return heads
 
     def release(self, kept: list[Kept], ids: Sequence[int]) -> None:
         """Let batches out of the quarantine, where they are the rows `ids`, into their chains."""
@@ -113,13 +119,15 @@ class Store:
             last = rows[-1][:3]
 
 
-def _keep(connection: Connection, kept: list[Kept]) -> dict[ChainKey, Chain]:
-    """Store batches; the chains as they are afterwards."""
+def _keep(
+    connection: Connection, kept: list[Kept]
+) -> tuple[dict[ChainKey, Chain], list[Forgotten]]:
+    """Store batches; the chains as they are afterwards, and what they show to be forgotten."""
     chains = _chains(connection, list({batch[:2] for batch in kept}))
-    _keep_batches(connection, chains, kept, now_unix_ms())
+    forgotten = _keep_batches(connection, chains, kept, now_unix_ms())
     rows = [chain.row() for chain in chains.values()]
     write_rows(connection, CHAINS, CHAIN_COLUMNS, rows, _UPDATED)
-    return chains
+    return chains, forgotten
 
 
 def _chains(connection: Connection, keys: list[ChainKey]) -> dict[ChainKey, Chain]:
@@ -145,7 +153,7 @@ def _known_chains(connection: Connection, keys: list[ChainKey]) -> dict[ChainKey
 
 def _keep_batches(
     connection: Connection, chains: dict[ChainKey, Chain], kept: list[Kept], now: int
-) -> None:
+) -> list[Forgotten]:
     """Those that simply come next in one statement, the others one by one."""
     rows: list[Row] = []
     others: dict[ChainKey, list[Kept]] = {}
@@ -153,14 +161,17 @@ def _keep_batches(
         key = batch[:2]
         chain = chains[key]
         if key not in others and chain.follows(batch):
-            _, _, number, digest, previous, _, raw = batch
+            _, _, number, digest, previous, _, raw, _ = batch
             rows.append((chain.id, number, digest, previous, 1, raw, now))
             chain.advance(number, digest)
         else:
             others.setdefault(key, []).append(batch)
     write_rows(connection, BATCHES, BATCH_COLUMNS, rows, "")
+    forgotten = []
     for key, batches in others.items():
+        forgotten += claims(chains[key], batches)
         Linker(connection, chains[key], now).arrive(batches)
+    return forgotten
 
 
 def _heads(connection: Connection, chains: dict[ChainKey, Chain], kept: list[Kept]) -> list[Head]:
