@@ -14,11 +14,6 @@ def serial_of(meter: Meter, profile: Profile) -> str:
     return identity_text(register, words) if register and words else ""
 
 
-def plain_serial(text: str) -> str:
-    """Serial numbers are compared without spaces, case and leading zeros."""
-    return "".join(text.split()).upper().lstrip("0")
-
-
 def _words(blocks: Sequence[Registers], register: Register) -> list[int]:
     """Words of a register out of blocks as read; empty if they are not among them."""
     for block in blocks:

@@ -6,11 +6,12 @@ UNANCHORED. The registry writes trust files (trust_write.py); this module only e
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from meterseal.errors import EnvironmentProblem
+from meterseal.trust_countersigned import Gate, gate_of
 from meterseal.trust_entries import TrustedKey, keys_of
 from meterseal.trust_fields import NO_ENTRY, entry_hash, hex_of, list_of, refuse, unix_ms
 from meterseal.trust_json import canonical, parse
@@ -39,21 +40,27 @@ MAX_FILE_LEN: Final = 1 << 28
 class Trust:
     """A trust file that was found consistent and signed.
 
-    `anchored`: its signer is one of the anchors that the caller brought along.
+    `anchored`: its signer is one of the anchors that the caller brought along;
+    `second_anchored`: so is who countersigns, and that is somebody else than the operators.
     """
 
     keys: Mapping[bytes, TrustedKey]
     operator: str
     head: str
     anchored: bool
+    second_anchored: bool = False
+    gate: Gate = field(default_factory=Gate)
+    entries: list[dict[str, Any]] = field(default_factory=list)
 
     def key(self, kid: bytes) -> TrustedKey | None:
         """The key with this kid, revoked or not."""
         return self.keys.get(kid)
 
 
-def load_trust(path: Path, anchors: Collection[str] = ()) -> Trust:
-    """Trust file at a path; `anchors`: fingerprints of operator keys, from another source.
+def load_trust(
+    path: Path, anchors: Collection[str] = (), second_anchors: Collection[str] = ()
+) -> Trust:
+    """Trust file at a path; anchors: fingerprints of the roles' keys, from another source.
 
     Raises EnvironmentProblem `trust-unreadable`; TrustError as `parse_trust`.
     """
@@ -65,11 +72,16 @@ def load_trust(path: Path, anchors: Collection[str] = ()) -> Trust:
             f"expected a trust file: {problem}",
             "Give the signed registry export with --trust.",
         ) from problem
-    return parse_trust(data, anchors)
+    return parse_trust(data, anchors, second_anchors)
 
 
-def parse_trust(data: bytes, anchors: Collection[str] = ()) -> Trust:
+def parse_trust(
+    data: bytes, anchors: Collection[str] = (), second_anchors: Collection[str] = ()
+) -> Trust:
     """Trust from the bytes of a file.
+
+    `anchors`: fingerprints of operator keys; `second_anchors`: of the keys that countersign; with
+    any, no other key does.
 
     Raises TrustError: `trust-json`, `trust-duplicate-key`, `trust-float`, `trust-format`,
     `trust-version`, `trust-entry`, `trust-entry-unknown`, `trust-chain`, `trust-head`,
@@ -92,8 +104,17 @@ def parse_trust(data: bytes, anchors: Collection[str] = ()) -> Trust:
     anchored = [operator for operator in operators if operator in known]
     if known and not anchored:
         refuse("trust-anchor", "a signature by one of the given anchors", operators[0])
-    keys = keys_of(entries, operators)
-    return Trust(keys, (anchored or operators)[0], document["head"], bool(anchored))
+    seconds = {anchor.lower() for anchor in second_anchors}
+    gate = gate_of(entries, seconds, {*operators, *known})
+    return Trust(
+        keys_of(entries, gate),
+        (anchored or operators)[0],
+        document["head"],
+        bool(anchored),
+        bool(seconds) and not seconds & {*operators, *known},
+        gate,
+        entries,
+    )
 
 
 def check_chain(entries: list[Any], head: object) -> None:

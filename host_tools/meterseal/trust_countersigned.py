@@ -1,11 +1,13 @@
-"""Which registry entries a second role signed: people prove that the key sits beside the meter.
+"""The one gate of trust: which registry entries count, because a second role signed them.
 
 A `countersign` entry names another entry by number and hash and carries the second role's
-signature. A signature that does not verify, or by a key that is also the operator's, counts for
-nothing.
+signature. Who that is comes from outside the registry (`second_anchors`). A signature that does
+not verify refuses the file; one by another key, or by a key that is also the operator's, counts
+for nothing. Verification and reports ask this gate alone.
 """
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any, Final
 
 from meterseal.errors import TrustError
@@ -14,6 +16,26 @@ from meterseal.trust_keys import fingerprint, message_verifies
 
 DOMAIN: Final = b"meterseal-registry\0"
 SECOND: Final = "second"
+NEED_SECOND: Final = frozenset(
+    (
+        *("enrol", "meter-install", "meter-remove", "replace-device", "rollover"),
+        *("station", "calibration", "set-aside"),
+    )
+)
+"""Types that affect what energy counts: such an entry counts for nothing until a second role has
+countersigned it. Others only take away (`revoke`, `retire`) or only inform."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What passed. `counted`: numbers of countersigned entries; `roles`: who countersigned."""
+
+    counted: frozenset[int] = frozenset()
+    roles: frozenset[str] = frozenset()
+
+    def counts(self, entry: dict[str, Any]) -> bool:
+        """Whether an entry has an effect."""
+        return entry["type"] not in NEED_SECOND or entry["n"] in self.counted
 
 
 def entry_message(entry: dict[str, Any]) -> bytes:
@@ -22,14 +44,12 @@ def entry_message(entry: dict[str, Any]) -> bytes:
     return DOMAIN + bytes.fromhex(entry_hash(bare))
 
 
-def countersigned(
-    entries: list[dict[str, Any]],
-    second_anchors: Collection[str],
-    operators: Collection[str] = (),
-) -> tuple[set[int], set[str]]:
-    """Numbers of countersigned entries, and fingerprints of the keys that countersigned.
+def gate_of(
+    entries: list[dict[str, Any]], second_anchors: Collection[str], operators: Collection[str]
+) -> Gate:
+    """Which entries count.
 
-    With `second_anchors` only those keys count, those of `operators` never. Raises
+    With `second_anchors` only those keys countersign, those of `operators` never do. Raises
     TrustError `trust-entry` for a countersignature that does not verify or names another content.
     """
     numbers: set[int] = set()
@@ -47,7 +67,7 @@ def countersigned(
             if signer not in operators and (not second_anchors or signer in second_anchors):
                 numbers.add(target["n"])
                 roles.add(signer)
-    return numbers, roles
+    return Gate(frozenset(numbers), frozenset(roles))
 
 
 def _target(entry: dict[str, Any], count: int) -> int:

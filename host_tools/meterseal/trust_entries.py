@@ -1,6 +1,5 @@
 """Device keys out of the entries of a trust file: enrolled, confirmed, revoked, rolled over."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -9,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from meterseal.errors import RegistryError
 from meterseal.models import KEY_CLASSES
-from meterseal.trust_countersigned import countersigned
+from meterseal.trust_countersigned import Gate
 from meterseal.trust_fields import hex_of, refuse, text_of, unix_ms
 from meterseal.trust_keys import kid_of, load_public_key, thumbprint
 from meterseal.trust_rollover import check_statement
@@ -19,7 +18,7 @@ _KEY_TYPES: Final = frozenset(("enrol", "revoke", "retire", "restart", "relabel"
 _OTHER_TYPES: Final = frozenset(
     (
         *("calibrate", "calibration", "chain-restart", "countersign", "meter-install"),
-        *("meter-remove", "note", "replace-device", "replace-meter"),
+        *("meter-remove", "note", "replace-device", "replace-meter", "set-aside"),
         "station",
     )
 )
@@ -53,18 +52,17 @@ class TrustedKey:
         return load_public_key(self.public_key)
 
 
-def keys_of(entries: list[dict[str, Any]], operators: Collection[str]) -> dict[bytes, TrustedKey]:
-    """Device keys of a trust file whose chain was checked, by kid; `operators` signed it.
+def keys_of(entries: list[dict[str, Any]], gate: Gate) -> dict[bytes, TrustedKey]:
+    """Device keys of a trust file whose chain was checked, by kid.
 
     Raises TrustError as `parse_trust`.
     """
     found: dict[bytes, dict[str, Any]] = {}
-    confirmed, _ = countersigned(entries, (), operators)
     for entry in entries:
         kind = entry.get("type")
         unix_ms(text_of(entry, "at"))
         if kind == "enrol":
-            key = _enrolled(entry) | {"countersigned": entry["n"] in confirmed}
+            key = _enrolled(entry) | {"countersigned": gate.counts(entry)}
             if key["kid"] in found:
                 refuse("trust-kid-conflict", "a device id once", key["kid"].hex())
             found[key["kid"]] = key

@@ -1,6 +1,7 @@
 """Fields of trust files: texts, times and hexadecimal digits, taken out strictly; entry hashes."""
 
 import re
+import unicodedata
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final, NoReturn
@@ -9,6 +10,9 @@ from meterseal.errors import TrustError
 from meterseal.trust_json import canonical
 
 NO_ENTRY: Final = "00" * 32
+MeterName = tuple[str, str]
+"""Maker and serial number, normalised: one physical meter."""
+
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 
@@ -49,6 +53,21 @@ def list_of(value: object, name: str) -> list[Any]:
     if not isinstance(value, list):
         refuse("trust-format", f"a list of {name}", "another value")
     return value
+
+
+def plain_serial(text: str) -> str:
+    """A serial number without spaces, punctuation, case and leading zeros."""
+    return _plain(text).lstrip("0") or "0"
+
+
+def meter_name(item: dict[str, Any]) -> MeterName:
+    """Maker and serial number of an entry, so that one meter has one name however it is spelt."""
+    return _plain(item["maker"]), plain_serial(item["serial"])
+
+
+def _plain(text: str) -> str:
+    folded = unicodedata.normalize("NFKC", text).upper()
+    return "".join(letter for letter in folded if letter.isalnum())
 
 
 def refuse(code: str, expected: str, found: str) -> NoReturn:

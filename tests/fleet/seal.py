@@ -174,14 +174,21 @@ class Board:
 
     def sign(self, payload):
         """COSE_Sign1 over a payload; moves the chain on."""
-        signed = b"\x84\x6aSignature1\x51" + self.protected + b"\x40" + encode(payload)
+        raw, self.previous = self._signed(self.protected, payload)
+        return raw
+
+    def name_successor(self, other):
+        """The statement with which this key names another board's key (content type 65003)."""
+        protected = b"\xa3\x01\x26\x03\x19\xfd\xeb\x04\x48" + self.kid
+        return self._signed(protected, encode({0: 1, 1: other.public}))[0]
+
+    def _signed(self, protected, payload):
+        signed = b"\x84\x6aSignature1\x51" + protected + b"\x40" + encode(payload)
         r, s = decode_dss_signature(self.key.sign(signed, SIGNING))
         s = min(s, ORDER - s)
-        self.previous = hashlib.sha256(signed).digest()
         signature = r.to_bytes(32, "big") + s.to_bytes(32, "big")
-        return (
-            b"\xd2\x84\x51" + self.protected + b"\xa0" + encode(payload) + b"\x58\x40" + signature
-        )
+        raw = b"\xd2\x84\x51" + protected + b"\xa0" + encode(payload) + b"\x58\x40" + signature
+        return raw, hashlib.sha256(signed).digest()
 
     def _group(self, index, meter, times, columns):
         count = len(times)

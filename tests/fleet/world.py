@@ -156,6 +156,7 @@ class Fleet:
         digest = hashlib.sha256(f"certificate {line.serial} {since}".encode()).hexdigest()
         self.registry.add(
             "calibration",
+            countersign=True,
             meter=line.name(),
             calibrated_at=since,
             valid_until=until,
@@ -171,6 +172,7 @@ class Fleet:
             self.registry.enrol(station.board, station.id)
             self.registry.add(
                 "station",
+                countersign=True,
                 station=station.id,
                 name=station.name,
                 time_zone="Asia/Phnom_Penh",

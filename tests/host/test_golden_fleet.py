@@ -36,7 +36,7 @@ def ledger(parts: Sequence[tuple[int, int, int, str]], calibrated_until_ms: int)
         mpe_ppm=10_000,
         vehicle_class="moto",
         source="grid",
-        opening_milliwh=0,
+        opening_milliwh=parts[0][0] * MWH_PER_KWH,
         from_unix_ms=0,
         initial_test="ab",
         countersigned=True,

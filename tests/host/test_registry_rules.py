@@ -4,16 +4,19 @@ The readers of the trust file (verification and report) run over a real export w
 what is taken out of them; each rule names its fields, or what else it rests on.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from meterseal.collector.registry_database import open_registry
-from meterseal.mrv import installations
+from meterseal.mrv import registration
 from meterseal.mrv.rules_text import RULES
 from meterseal.registry import Acts, Registry, export
 from meterseal.registry.acts import enrol_fields
 from meterseal.registry.fields import OPTIONAL, REQUIRED
+from meterseal.trust import parse_trust
+from meterseal.trust_countersigned import gate_of
 from meterseal.trust_entries import keys_of
 from meterseal.trust_json import parse
 from support.registry import (
@@ -23,6 +26,7 @@ from support.registry import (
     calibration,
     installation,
     removal,
+    set_aside,
     statement,
 )
 from support.sealed import kid_of, private_key, public_bytes
@@ -38,10 +42,27 @@ METER = (
 )
 
 FIELDS: dict[str, tuple[str, ...]] = {
-    "R1": (*KEY, *SIGNED, "revoke.device_id", "revoke.reason", "rollover.statement"),
-    "R2": (*METER, "station.station", "station.name", "station.activity", "station.sources"),
+    "R1": (
+        *KEY,
+        *SIGNED,
+        "revoke.device_id",
+        "revoke.reason",
+        "rollover.statement",
+        "rollover.old_device_id",
+    ),
+    "R2": (
+        *METER,
+        "station.station",
+        "station.name",
+        "station.activity",
+        "station.sources",
+        "station.from",
+    ),
     "R3": (*KEY, "restart.device_id", "restart.chain"),
-    "R4": ("meter-install.rated_w", "meter-install.register_wh", "meter-remove.register_wh"),
+    "R4": (
+        *("meter-install.rated_w", "meter-install.register_wh", "meter-remove.register_wh"),
+        *("set-aside.meter", "set-aside.from", "set-aside.until"),
+    ),
     "R5": ("meter-install.device_id", "meter-install.unit_id", "replace-device.at_time"),
     "R6": (
         *("meter-install.meter", "meter-install.profile", "meter-install.accuracy_class"),
@@ -76,6 +97,7 @@ ELSEWHERE = {
 FOR_PEOPLE = {
     *("enrol.board", "enrol.firmware", "enrol.provisioning_hash", "enrol.nonce", "enrol.proof"),
     *("station.time_zone", "meter-remove.reason", "restart.reason", "retire.reason"),
+    "set-aside.reason",
     *("note.text", "note.device_id", "note.reverses", "calibration.meter"),
 }
 """Kept for auditors; no rule computes with them."""
@@ -118,6 +140,8 @@ def full(registry: Registry) -> bytes:
     acts.enter(
         ("meter-install", installation(ids[0], parent=parent)),
         ("calibration", calibration()),
+        ("station", STATION | {"from": "2026-02-01T00:00:00Z"}),
+        ("set-aside", set_aside()),
         ("restart", {"device_id": ids[0], "chain": "ab" * 16, "reason": "board repaired"}),
         ("note", {"text": "audit", "device_id": ids[0], "reverses": 1}),
     )
@@ -135,14 +159,14 @@ def full(registry: Registry) -> bytes:
 
 
 @pytest.fixture
-def taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+def taken(tmp_path: Path) -> set[str]:
     """Fields that verification and report take out of an export."""
     found: set[str] = set()
     data = full(open_registry(tmp_path / "registry.sqlite"))
     entries = [Noting(entry, found) for entry in parse(data)["entries"]]
-    keys_of(entries, ())
-    monkeypatch.setattr(installations, "parse", lambda _data: {"entries": entries})
-    assert len(installations.read_installations(data).meters) == 3
+    gate = gate_of(entries, (), ())
+    trust = replace(parse_trust(data), keys=keys_of(entries, gate), gate=gate, entries=entries)
+    assert len(registration.read_installations(trust).meters) == 3
     return found
 
 

@@ -106,7 +106,7 @@ def replace_board(fleet: Fleet, old: Board, new: Board, at_ms: int) -> None:
     at = time_text(at_ms)
     fleet.registry.enrol(new, fleet.stations[0].id)
     named = {"old_device_id": old.kid.hex(), "new_device_id": new.kid.hex()}
-    fleet.registry.add("replace-device", at_time=at, **named)
+    fleet.registry.add("replace-device", countersign=True, at_time=at, **named)
     fleet.registry.add("retire", device_id=old.kid.hex(), since=time_text(at_ms + 3_600_000))
 
 

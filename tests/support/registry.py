@@ -65,6 +65,16 @@ def calibration(serial: str = "1", **more: Any) -> dict[str, Any]:
     } | more
 
 
+def set_aside(serial: str = "1", **more: Any) -> dict[str, Any]:
+    """Fields of a set-aside: readings that cannot be right."""
+    return {
+        "meter": {"maker": "Eastron", "serial": serial},
+        "from": "2026-03-01T00:00:00Z",
+        "until": "2026-03-01T01:00:00Z",
+        "reason": "read while the meter was being rewired",
+    } | more
+
+
 def statement(old: ec.EllipticCurvePrivateKey, new: ec.EllipticCurvePrivateKey) -> bytes:
     """What an old device key signs about its successor."""
     return seal({0: 1, 1: public_bytes(new)}, old, 65003)[0]

@@ -4,8 +4,9 @@ import typer
 
 _HELP = """The registry: devices, stations and meters. Entries are only ever added.
 
-Enrolments and meter changes count when a second person has countersigned them. Verification takes
-the signed export. The registry is a SQLite file, or the collector's database by URL.
+What decides which energy counts (enrolments, meters, boards, stations, calibrations) does so only
+when a second person has countersigned it. Verification takes the signed export. The registry is a
+SQLite file, or the collector's database by URL.
 
 Examples:
 
@@ -21,7 +22,7 @@ _ADD_HELP = """Enter facts from JSON files, all or none.
 
 A fact is {"type": ..., fields}; a file holds one, a list of them, or what provisioning wrote.
 Types: enrol (with nonce and proof of the board's key), station, meter-install, meter-remove,
-calibration, restart, note.
+calibration, set-aside, restart, note.
 
 Example:
 
@@ -38,7 +39,7 @@ Example:
 _DEVICE_HELP = """Another board takes over the meters of a device; the old key is retired.
 
 ENROLMENT is the facts.json that provisioning wrote, or a JSON file with the fields of enrol.
-`meterseal provision --replace OLD` does this itself.
+`meterseal provision --replace OLD` does this itself. Both entries wait for the second role.
 
 Example:
 
@@ -46,7 +47,8 @@ Example:
 """
 _ROLLOVER_HELP = """The board goes on with a new key that its old key has signed.
 
-ENROLMENT and STATEMENT are the files that `meterseal rollover` took from the board.
+ENROLMENT and STATEMENT are the files that `meterseal rollover` took from the board. The entries
+wait for the second role.
 
 Example:
 

@@ -202,7 +202,7 @@ def _say(entries: list[Entry], as_json: bool) -> None:
     if as_json:
         output.result_json(entries)
         return
-    from meterseal.registry.state import NEED_SECOND
+    from meterseal.trust_countersigned import NEED_SECOND
 
     for entry in entries:
         output.verdict(True, f"entry {entry['n']}: {entry['type']}")

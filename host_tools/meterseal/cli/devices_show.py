@@ -109,8 +109,11 @@ def _waiting(state: State, as_json: bool) -> None:
 
 
 def _subject(entry: dict[str, Any]) -> str:
-    meter = entry.get("meter")
-    return f"{meter['maker']} {meter['serial']}" if meter else f"{entry['device_id']}"
+    if meter := entry.get("meter"):
+        return f"{meter['maker']} {meter['serial']}"
+    if "new_device_id" in entry:
+        return f"{entry['old_device_id']} to {entry['new_device_id']}"
+    return str(entry.get("device_id") or entry["station"])
 
 
 def _row(state: State, device: DeviceRecord) -> list[str]:

@@ -14,7 +14,8 @@ from meterseal.mrv.energy import I64Array
 from meterseal.mrv.installations import Binding, Installation
 from meterseal.mrv.segments import SETUP_CHANGED
 from meterseal.profiles import Profile
-from meterseal.serials import plain_serial, serial_of
+from meterseal.serials import serial_of
+from meterseal.trust_fields import plain_serial
 from meterseal.verify.totals import ProfileTotal, ProfileTotals
 
 ACCEPTED: Final = "accepted"
@@ -23,6 +24,7 @@ NOT_COUNTERSIGNED: Final = "not-countersigned"
 PROFILE_UNKNOWN: Final = "profile-unknown"
 PROFILE_MISMATCH: Final = "profile-mismatch"
 SERIAL_MISMATCH: Final = "serial-mismatch"
+SET_ASIDE: Final = "set-aside"
 __all__ = ["SETUP_CHANGED"]
 
 
@@ -93,13 +95,18 @@ class Binder:
     def find(self, meter: Meter, first_ms: int, last_ms: int) -> list[Found]:
         """Epochs of readings from `first_ms` to `last_ms`.
 
-        Raises MethodologyError `meter-unregistered` for a unit that this device never had.
+        Raises MethodologyError `meter-unregistered` for a unit that this device never had, unless
+        it has none at all: then nothing of it counts, and the report says so.
         """
         window = self._recent.get(meter.unit)
         if window and window[0].from_unix_ms <= first_ms and last_ms < window[0].until_unix_ms:
             bound, status = self._judge(meter, window[1], window[2])
             return [Found(bound, status, None, None)]
         windows = [one for one in self._windows if one[0].unit_id == meter.unit]
+        counted = [one for one in windows if one[1].countersigned]
+        windows = counted or windows
+        if not self._windows:
+            return [Found(None, OUTSIDE, None, None)]
         if not windows:
             raise MethodologyError(
                 "meter-unregistered",
@@ -154,7 +161,7 @@ class Binder:
         if meter.profile != installation.profile or profile.id != installation.profile:
             return bound, PROFILE_MISMATCH
         serial = serial_of(meter, profile)
-        if serial and plain_serial(serial) != plain_serial(installation.meter[1]):
+        if serial and plain_serial(serial) != installation.meter[1]:
             return bound, SERIAL_MISMATCH
         setup = bound.setup_text(meter)
         if setup and self._setups.setdefault(installation.key, setup) != setup:

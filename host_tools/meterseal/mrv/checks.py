@@ -2,16 +2,14 @@
 themselves are in walk.py, segments.py, ledger.py and accounting.py.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from fractions import Fraction
 from typing import Final
 
-from meterseal.mrv.accounting import Month
-from meterseal.mrv.cuts import Period, local_day
+from meterseal.mrv.cuts import Period, local_day, month_ms
 from meterseal.mrv.exact import decimal_text, kwh, percent_text
 from meterseal.mrv.findings import Findings
-from meterseal.mrv.inputs import Invoice
-from meterseal.mrv.installations import FOREVER_MS, Installation
+from meterseal.mrv.installations import FOREVER_MS, Installation, Installations
 from meterseal.mrv.intake import DeviceResult
 from meterseal.mrv.ledger import CLAIM_OTHER, CLAIM_REUSED, OUTSIDE_REGISTERS, MeterLedger
 from meterseal.mrv.segments import (
@@ -28,7 +26,12 @@ from meterseal.mrv.segments import (
     Segment,
     energy_milliwh,
 )
+from meterseal.trust import Trust
+from meterseal.trust_fields import meter_name
 
+_SUBJECTS: Final = ("station", "device_id", "old_device_id", "new_device_id")
+_ROUNDED_MILLIWH: Final = 2_000
+"""Registers at installation and removal are whole Wh: less unverified energy is rounding."""
 _HOUR_MS: Final = 3_600_000
 _KIND_CODES: Final = {
     STATED_GAP: ("gap-stated", "gaps that the chain states"),
@@ -48,9 +51,37 @@ _EXCLUDED_TEXTS: Final = {
 }
 
 
-def check_devices(results: Iterable[DeviceResult], findings: Findings) -> None:
-    """R1, R3, R6 and R8: what was refused, forked or rejected, by device."""
+def check_registry(
+    registry: Installations, own: Sequence[Installation], activity: str, findings: Findings
+) -> None:
+    """Entries about the activity that count for nothing: nobody of the second role signed them."""
+    about = {one.id for one in registry.stations.values() if one.activity == activity}
+    about.update(one.station for one in own)
+    about.update(binding.device for one in own for binding in one.bindings)
+    meters = {one.meter for one in own}
+    for entry in registry.refused:
+        names = {entry.get(name) for name in _SUBJECTS}
+        if names & about or ("meter" in entry and meter_name(entry["meter"]) in meters):
+            text = f"{entry['type']} counts for nothing: no given second role countersigned it"
+            findings.add("not-countersigned", f"entry {entry['n']}", text)
+
+
+def check_devices(
+    results: Iterable[DeviceResult], trust: Trust, bound: Collection[str], findings: Findings
+) -> None:
+    """R1, R3, R4, R6 and R8: what was refused, forked or rejected, by device."""
     for one in results:
+        if trust.key(bytes.fromhex(one.device)) is None:
+            text = f"{one.tree_size} batches of a device that the registry does not have"
+            findings.add("device-unknown", one.device, text)
+            continue
+        if one.device not in bound:
+            text = (
+                f"{one.tree_size} batches of a device that no countersigned entry has at a meter"
+            )
+            findings.add("device-unbound", one.device, text)
+            continue
+        _check_readings(one, findings)
         for code, count in sorted(one.refused.items()):
             if code != "chain-fork":
                 text = f"{count} batches refused with {code}"
@@ -66,12 +97,22 @@ def check_devices(results: Iterable[DeviceResult], findings: Findings) -> None:
             findings.add(rejected.reason, rejected.meter, text)
 
 
+def _check_readings(result: DeviceResult, findings: Findings) -> None:
+    """R4: readings left out because they cannot be right, and others can."""
+    for meter, times in sorted(result.isolated.items()):
+        text = f"device {result.device}: {len(times)} readings alone against those around them"
+        findings.add("reading-isolated", meter, f"{text}, not counted")
+    for meter in sorted(result.unconfirmed):
+        text = f"device {result.device}: the last reading does not fit those before it"
+        findings.add("reading-unconfirmed", meter, f"{text}, not counted yet")
+
+
 def check_meter(ledger: MeterLedger, credited: bool, findings: Findings) -> None:
     """R4, R5, R7, R11, R15 and R18: what the ledger of one meter withheld and why."""
     key = ledger.installation.key
     for kind, (code, words) in _KIND_CODES.items():
         own = [one for one in ledger.segments if one.kind == kind]
-        if own:
+        if own and (kind != UNVERIFIED_GAP or energy_milliwh(own) >= _ROUNDED_MILLIWH):
             withheld = ledger.withheld.get(kind, Fraction(0)) if credited else Fraction(0)
             findings.add(code, key, f"{len(own)} {words}, {_hours(own)} h", withheld)
     if recovered := [one for one in ledger.segments if one.kind == RECOVERED]:
@@ -89,7 +130,12 @@ def check_meter(ledger: MeterLedger, credited: bool, findings: Findings) -> None
         findings.add(code, key, text, withheld if credited else 0)
 
 
-def check_records(installation: Installation, period: Period, findings: Findings) -> None:
+def check_records(
+    installation: Installation,
+    others: Sequence[Installation],
+    period: Period,
+    findings: Findings,
+) -> None:
     """R6 and R8: calibration certificates, replacements with both tests, device changes."""
     key = installation.key
     until = min(installation.until_unix_ms, period.until_unix_ms)
@@ -97,19 +143,28 @@ def check_records(installation: Installation, period: Period, findings: Findings
         findings.add("calibration-missing", key, "no calibration certificate on record")
     if installation.epoch > 1 or installation.until_unix_ms < FOREVER_MS:
         findings.add("meter-replaced", key, f"epoch {installation.epoch} of this meter")
-    if installation.until_unix_ms <= period.until_unix_ms:
-        complete = installation.final_test and installation.removal_countersigned
-        if not complete:
-            text = "removed without final test or countersignature"
-            findings.add("replacement-incomplete", key, text)
-    if installation.epoch > 1 and not installation.initial_test:
-        findings.add("replacement-incomplete", key, "installed again without initial test")
+    if installation.until_unix_ms <= period.until_unix_ms and not installation.final_test:
+        findings.add("replacement-incomplete", key, "removed without final test")
+    if not installation.initial_test and _replaces(installation, others):
+        text = "installed in place of another meter without initial test"
+        findings.add("replacement-incomplete", key, text)
     changes = [
         one for one in installation.bindings if period.from_unix_ms < one.until_unix_ms < until
     ]
     for one in changes:
         day = local_day(one.until_unix_ms, period.offset_min)
         findings.add("device-replaced", key, f"device {one.device} until {day}")
+
+
+def _replaces(installation: Installation, others: Sequence[Installation]) -> bool:
+    """Whether it came where another meter, or the same one, was before."""
+    units = {one.unit_id for one in installation.bindings}
+    return any(
+        one.until_unix_ms <= installation.from_unix_ms
+        and one.station == installation.station
+        and units & {binding.unit_id for binding in one.bindings}
+        for one in others
+    )
 
 
 def active_in(installation: Installation, period: Period) -> bool:
@@ -121,13 +176,17 @@ def active_in(installation: Installation, period: Period) -> bool:
 
 
 def coverage(
-    ledgers: Sequence[MeterLedger], months: Sequence[str], period: Period
+    ledgers: Sequence[MeterLedger], months: Sequence[str], period: Period, share: Fraction
 ) -> list[tuple[str, int, int]]:
-    """(month, meters that reported, meters installed on all of its days) for each month."""
+    """(month, meters that reported, meters installed on all of its days) for each month.
+
+    A meter reported if verified readings cover at least `share` of the month.
+    """
     rows = []
     for month in months:
         due = [one for one in ledgers if _whole_month(one.installation, month, period)]
-        reporting = sum(month in one.months_seen for one in due)
+        needed_ms = share * month_ms(month, period)
+        reporting = sum(one.seen_ms.get(month, 0) >= needed_ms for one in due)
         rows.append((month, reporting, len(due)))
     return rows
 
@@ -148,39 +207,12 @@ def check_silent(
     """R2: meters without any reading, or without readings in some months."""
     for one in ledgers:
         due = [month for month in months if _whole_month(one.installation, month, period)]
-        silent = [month for month in due if month not in one.months_seen]
+        silent = [month for month in due if not one.seen_ms.get(month)]
         key = one.installation.key
-        if due and not one.months_seen:
+        if due and not any(one.seen_ms.values()):
             findings.add("meter-silent", key, "registered, but no verified reading in the period")
         elif silent:
             findings.add("meter-partly-silent", key, f"no verified reading in {', '.join(silent)}")
-
-
-def check_invoices(
-    invoices: Sequence[Invoice],
-    months: Sequence[Month],
-    tolerance: Fraction,
-    findings: Findings,
-) -> list[tuple[Invoice, Fraction]]:
-    """R9: each invoice of whole months against the metered energy; (invoice, metered kWh)."""
-    metered: Mapping[tuple[str, str], Month] = {(one.station, one.month): one for one in months}
-    compared = []
-    for invoice in invoices:
-        first, last = invoice.first.isoformat()[:7], invoice.last.isoformat()[:7]
-        own = [
-            one
-            for (station, month), one in metered.items()
-            if station == invoice.station and first <= month <= last
-        ]
-        measured = kwh(sum((sum(one.project.values(), Fraction(0)) for one in own), Fraction(0)))
-        compared.append((invoice, measured))
-        if abs(measured - invoice.energy_kwh) > tolerance * invoice.energy_kwh:
-            text = (
-                f"{first} to {last}: {decimal_text(invoice.energy_kwh, 1)} kWh billed, "
-                f"{decimal_text(measured, 1)} kWh metered"
-            )
-            findings.add("invoice-differs", invoice.station, text)
-    return compared
 
 
 def kwh_text(segments: Sequence[Segment]) -> str:

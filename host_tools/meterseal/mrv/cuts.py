@@ -86,6 +86,13 @@ def months(first: date, last: date) -> list[str]:
     return [f"{number // 12}-{number % 12 + 1:02d}" for number in numbers]
 
 
+def month_ms(month: str, period: Period) -> int:
+    """How long the part of a month is that lies in a period."""
+    day = date.fromisoformat(f"{month}-01")
+    start, end = month_starts_ms(day, day, period.offset_min)
+    return min(end, period.until_unix_ms) - max(start, period.from_unix_ms)
+
+
 def month_before(t_unix_ms: int, offset_min: int) -> str:
     """Local month that an interval ending at a time belongs to."""
     return local_day(t_unix_ms - 1, offset_min).isoformat()[:7]

@@ -41,6 +41,7 @@ class Job:
     paths: tuple[Path, ...]
     trust_data: bytes
     anchors: tuple[str, ...]
+    second_anchors: tuple[str, ...]
     profiles: tuple[bytes, ...]
     installations: tuple[Installation, ...]
     period: Period
@@ -76,7 +77,7 @@ def run_device(job: Job, device: str, archive: Archive | None = None) -> DeviceR
     """One device of a job. Raises MethodologyError `meter-unregistered`."""
     profiles = _profiles(job.profiles)
     verifier = Verifier(
-        trust=_trust(job.trust_data, job.anchors),
+        trust=_trust(job.trust_data, job.anchors, job.second_anchors),
         policy=ReportPolicy(job.simulated),
         totals=ProfileTotals(profiles),
         now_unix_ms=lambda: job.clock_limit_unix_ms,
@@ -122,8 +123,8 @@ def on_dask(address: str) -> Spread:
 
 
 @lru_cache(maxsize=2)
-def _trust(data: bytes, anchors: tuple[str, ...]) -> Trust:
-    return parse_trust(data, anchors)
+def _trust(data: bytes, anchors: tuple[str, ...], second_anchors: tuple[str, ...]) -> Trust:
+    return parse_trust(data, anchors, second_anchors)
 
 
 @lru_cache(maxsize=2)

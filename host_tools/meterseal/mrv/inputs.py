@@ -5,8 +5,9 @@ refusal. No vehicle is identified: the register holds pseudonyms.
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 from math import isqrt
 from typing import Final, NamedTuple
@@ -27,6 +28,8 @@ _T90_THOUSANDTHS: Final = (
     *(1721, 1717, 1714, 1711, 1708, 1706, 1703, 1701, 1699, 1697),
 )
 _CLASS: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z ._-]{0,39}")
+SAMPLES_HOLD: Final = timedelta(days=731)
+"""Retest every 24 months, as Gold Standard MECD v2.0 demands."""
 _PRECISION: Final = Fraction(1, 10)
 _ROOT_DIGITS: Final = 10**12
 _VALUE_DIGITS: Final = 10**9
@@ -55,6 +58,8 @@ class Consumption(NamedTuple):
     half_width: Fraction
     value: Fraction
     precise: bool
+    outdated: int = 0
+    """Samples left out for their date."""
 
 
 class Invoice(NamedTuple):
@@ -111,13 +116,18 @@ def vehicle_days(vehicles: Sequence[Vehicle], vehicle_class: str, first: date, l
     return total
 
 
-def read_consumption(data: bytes, meter_boundary: str) -> dict[str, Consumption]:
-    """Specific consumption by vehicle class.
+def read_consumption(
+    data: bytes, meter_boundary: str, first: date, last: date
+) -> dict[str, Consumption]:
+    """Specific consumption by vehicle class, for a period from `first` to `last`.
+
+    Samples count for two years before and behind the day they were taken on.
 
     Raises MethodologyError `consumption-boundary`: a value measured behind charger and battery
     losses with energy measured before them over-credits by those losses.
     """
     by_class: dict[str, list[tuple[int, int]]] = {}
+    outdated: Counter[str] = Counter()
     for row in csv_rows(data, SAMPLE_COLUMNS, "consumption samples"):
         if row["boundary"] != meter_boundary:
             raise MethodologyError(
@@ -126,15 +136,22 @@ def read_consumption(data: bytes, meter_boundary: str) -> dict[str, Consumption]
                 f"found {row['boundary']}",
                 "Measure the consumption at the boundary of the meters.",
             )
-        day(row["date"], "consumption samples")
+        taken = day(row["date"], "consumption samples")
         distance_m = whole(row["distance_m"], "consumption samples")
         energy_wh = whole(row["energy_wh"], "consumption samples")
         if not distance_m or not energy_wh:
             raise MethodologyError(
                 "consumption-zero", "expected distance and energy above 0, found 0", "Correct it."
             )
-        by_class.setdefault(row["vehicle_class"], []).append((energy_wh, distance_m))
-    return {name: _estimate(name, samples) for name, samples in sorted(by_class.items())}
+        samples = by_class.setdefault(row["vehicle_class"], [])
+        if first - SAMPLES_HOLD <= taken <= last + SAMPLES_HOLD:
+            samples.append((energy_wh, distance_m))
+        else:
+            outdated[row["vehicle_class"]] += 1
+    return {
+        name: _estimate(name, samples)._replace(outdated=outdated[name])
+        for name, samples in sorted(by_class.items())
+    }
 
 
 def _estimate(name: str, samples: list[tuple[int, int]]) -> Consumption:
@@ -142,7 +159,8 @@ def _estimate(name: str, samples: list[tuple[int, int]]) -> Consumption:
     if len(samples) < 2:
         raise MethodologyError(
             "consumption-samples",
-            f"expected at least 2 samples of class {name}, found {len(samples)}",
+            f"expected at least 2 samples of class {name} of the last two years, "
+            f"found {len(samples)}",
             "Measure more vehicles.",
         )
     values = [Fraction(energy_wh, distance_m) for energy_wh, distance_m in samples]

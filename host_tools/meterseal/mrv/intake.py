@@ -2,7 +2,7 @@
 
 One device at a time, batch by batch: what the verifier accepted is assigned to the meter epoch
 that the registry has for this device, unit and time, decoded exactly, and walked. What does not
-fit the registry (another meter, another profile) is rejected and becomes a gap.
+fit the registry (another meter, another profile) is rejected and becomes an unverified gap.
 """
 
 from collections import Counter
@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from meterseal.models import Group, Meter, VerifiedBatch
-from meterseal.mrv.bind import ACCEPTED, Binder, Bound
+from meterseal.models import Column, Group, Meter, VerifiedBatch
+from meterseal.mrv.bind import ACCEPTED, SET_ASIDE, Binder, Bound
 from meterseal.mrv.energy import I64Array, register_milliwh, resolution_milliwh
 from meterseal.mrv.merkle import Tree
 from meterseal.mrv.segments import (
@@ -30,7 +31,9 @@ from meterseal.verify.totals import total_column
 from meterseal.verify.verifier import Verdict
 
 FORK: Final = "chain-fork"
-BREAKS: Final = frozenset(("chain-gap", "sequence-gap", "chain-restart", "chain-start"))
+STATED: Final = frozenset(("chain-gap-stated", "sequence-gap-stated"))
+FLAG_IMPLAUSIBLE: Final = 2
+"""WIRE_FORMAT 4.4: the device itself doubted the value."""
 MAX_WAITING: Final = 4_096
 """Groups that wait for a time anchor of their boot; more than that count as unsynchronised."""
 
@@ -56,6 +59,8 @@ class DeviceResult:
     counts: Counter[str] = field(default_factory=Counter)
     forks: list[tuple[str, int]] = field(default_factory=list)
     setups: dict[str, list[str]] = field(default_factory=dict)
+    isolated: dict[str, list[int]] = field(default_factory=dict)
+    unconfirmed: dict[str, int] = field(default_factory=dict)
     tree_size: int = 0
     tree_root: bytes = b""
 
@@ -64,8 +69,8 @@ class _Waiting(NamedTuple):
     meter: Meter
     group: Group
     kind: str
-    breaks: int
-    """How many breaks of the chain lay before it."""
+    lost: int
+    """How many readings before it the chain has stated as lost so far."""
 
 
 class Intake:
@@ -79,8 +84,10 @@ class Intake:
         self._pending: VerifiedBatch | None = None
         self._waiting: list[_Waiting] = []
         self._forked = False
-        self._breaks = 0
-        self._seen: dict[str, int] = {}
+        self._lost = 0
+        self._next_sequence = 0
+        self._rejected: Counter[int] = Counter()
+        self._seen: dict[str, tuple[int, int]] = {}
         self._clock = BootClock(0, ())
 
     def take(self, verdicts: Iterable[Verdict]) -> DeviceResult:
@@ -103,8 +110,6 @@ class Intake:
                 batch = self._pending
                 self._result.forks.append((batch.chain.hex(), batch.number))
             self._forked = True
-        else:
-            self._breaks += 1
 
     def _feed_pending(self) -> None:
         batch, self._pending = self._pending, None
@@ -115,7 +120,9 @@ class Intake:
         counts["readings"] += batch.contents.count
         for one in batch.findings:
             self._result.findings[one.code] += 1
-            self._breaks += one.code in BREAKS
+        if any(one.code in STATED for one in batch.findings):
+            self._lost += max(0, batch.contents.first_sequence - self._next_sequence)
+        self._next_sequence = batch.contents.next_sequence
         for group in batch.groups:
             self._group(batch, group)
 
@@ -123,7 +130,7 @@ class Intake:
         kind = MEASURED if group.boot == batch.contents.boot else RECOVERED
         if kind == RECOVERED:
             self._result.counts["readings_recovered"] += len(group.sequence)
-        item = _Waiting(batch.meters[group.meter], group, kind, self._breaks)
+        item = _Waiting(batch.meters[group.meter], group, kind, self._lost)
         clock = batch.clocks[group.boot]
         assert isinstance(clock, BootClock)
         if self._waiting:
@@ -187,23 +194,50 @@ class Intake:
             return
         if bound is None or status not in (ACCEPTED, SETUP_CHANGED):
             name = bound.installation.key if bound else f"unit {item.meter.unit}"
-            self._result.rejected[Rejected(status, name)] += len(times)
-            self._result.counts["readings_rejected"] += len(times)
+            self._reject(Rejected(status, name), item.meter.unit, len(times))
             return
         column = total_column(bound.total, item.group.columns)
         if column is None:
             return
         times = bound.snap(times, earliest, latest)
         registers, good = register_milliwh(column, bound.total)
+        if item.group.flags.any():
+            good = good & self._undoubted(item.group, column)
         if column.rows is not None or not good.all() or chosen != slice(None):
             times, registers = _chosen(item.group, column.rows, times, registers, good, chosen)
+        times, registers = self._without_set_aside(bound, item.meter.unit, times, registers)
         if len(times):
             key = bound.installation.key
-            broken = self._seen.get(key, item.breaks) != item.breaks
-            self._seen[key] = item.breaks
+            now = item.lost, self._rejected[item.meter.unit]
+            before, self._seen[key] = self._seen.get(key, now), now
             kind = SETUP_CHANGED if status == SETUP_CHANGED and kind != FORKED else kind
             self._note_setup(bound, item.meter)
-            self._walk(bound, int(registers[-1])).feed(Block(times, registers, kind, broken))
+            block = Block(times, registers, kind, now[1] != before[1], now[0] - before[0])
+            self._walk(bound, int(registers[-1])).feed(block)
+
+    def _reject(self, why: Rejected, unit: int, count: int) -> None:
+        """Readings that do not count: nothing that lies across them is proven."""
+        self._result.rejected[why] += count
+        self._result.counts["readings_rejected"] += count
+        self._rejected[unit] += 1
+
+    def _without_set_aside(
+        self, bound: Bound, unit: int, times: I64Array, registers: I64Array
+    ) -> tuple[I64Array, I64Array]:
+        """Without readings that a second role declared wrong."""
+        for start, end in bound.installation.set_aside:
+            wrong = (times >= start) & (times < end)
+            if count := int(wrong.sum()):
+                self._reject(Rejected(SET_ASIDE, bound.installation.key), unit, count)
+                times, registers = times[~wrong], registers[~wrong]
+        return times, registers
+
+    def _undoubted(self, group: Group, column: Column) -> NDArray[np.bool_]:
+        """Values that the device itself did not flag as implausible."""
+        flags = group.flags if column.rows is None else group.flags[column.rows]
+        good: NDArray[np.bool_] = (flags & FLAG_IMPLAUSIBLE) == 0
+        self._result.counts["readings_flagged"] += int((~good).sum())
+        return good
 
     def _note_setup(self, bound: Bound, meter: Meter) -> None:
         known = self._result.setups.setdefault(bound.installation.key, [])
@@ -226,6 +260,10 @@ class Intake:
         for key, walk in self._walks.items():
             result.segments[key] = walk.finish()
             result.decreases[key] = walk.decreases
+            if walk.isolated:
+                result.isolated[key] = walk.isolated
+            if walk.unconfirmed is not None:
+                result.unconfirmed[key] = walk.unconfirmed
             if walk.last is not None:
                 result.last[key] = walk.last
         result.tree_size, result.tree_root = self._tree.size, self._tree.root()

@@ -40,6 +40,8 @@ class Share:
     register_milliwh: int = 0
     baseline: Fraction = Fraction(0)
     project: Fraction = Fraction(0)
+    by_mix: dict[int, Fraction] = field(default_factory=dict)
+    """The project side by the station's mix of sources (installations.py)."""
 
 
 @dataclass(slots=True)
@@ -56,8 +58,10 @@ class MeterLedger:
     overdue: dict[tuple[int, bool], Fraction] = field(default_factory=dict)
     withheld: dict[str, Fraction] = field(default_factory=dict)
     """Energy that the baseline did not get, by kind of segment."""
-    months_seen: set[str] = field(default_factory=set)
-    """Months with verified readings, also where the register stood still."""
+    seen_ms: dict[str, int] = field(default_factory=dict)
+    """Time with verified readings by month, also where the register stood still."""
+    by_span: dict[tuple[int, int, int], Fraction] = field(default_factory=dict)
+    """The project side by slot: (mix, from, until), ms since 1970."""
     first_unix_ms: int = 0
     until_unix_ms: int = 0
 
@@ -94,13 +98,9 @@ def settle(
     """The ledger of a meter epoch from the segments of all its devices."""
     segments = list(segments)
     ledger = MeterLedger(installation)
-    ledger.months_seen = {
-        slots.of(one.slot).month
-        for one in segments
-        if one.kind not in (STATED_GAP, UNVERIFIED_GAP) and slots.of(one.slot).phase == INSIDE
-    }
+    ledger.seen_ms = seen_ms(segments, slots)
     united = unite(one for one in segments if slots.of(one.slot).phase in (BEFORE, INSIDE))
-    parts = list(united.segments)
+    parts = _filled(installation, list(united.segments), slots)
     if previous_closing_milliwh is None:
         parts = [one for one in parts if slots.of(one.slot).phase == INSIDE]
     else:
@@ -120,20 +120,42 @@ def settle(
 def _continue(
     ledger: MeterLedger, parts: list[Segment], slots: MeterSlots, closing: int
 ) -> list[Segment]:
-    """Begin at the closing of the report before; a hole behind it is a gap nobody verified."""
+    """Begin at the closing of the report before."""
     rest, taken = remove(parts, [(-1, closing)])
     _exclude(ledger, CLAIM_REUSED, [one for one in taken if slots.of(one.slot).phase == INSIDE])
-    first = next((one for one in rest if one.axis == 0), None)
-    if first is not None and first.opening_milliwh > closing:
-        hole = first._replace(
-            opening_milliwh=closing,
-            closing_milliwh=first.opening_milliwh,
-            until_unix_ms=first.from_unix_ms,
-            kind=UNVERIFIED_GAP,
-            device="",
-        )
-        rest.insert(0, hole)
     return rest
+
+
+def _filled(installation: Installation, parts: list[Segment], slots: MeterSlots) -> list[Segment]:
+    """What nobody verified behind the installation and before the removal is a gap too."""
+    own = [one for one in parts if one.axis == 0]
+    register, since = installation.opening_milliwh, installation.from_unix_ms
+    filled = []
+    if own and register < own[0].opening_milliwh:
+        gap = own[0]._replace(opening_milliwh=register, closing_milliwh=own[0].opening_milliwh)
+        filled.append(gap._replace(from_unix_ms=since, until_unix_ms=own[0].from_unix_ms))
+    if own:
+        register, since = own[-1].closing_milliwh, own[-1].until_unix_ms
+    until, final = installation.until_unix_ms, installation.final_milliwh
+    slot = slots.slots.of(until)
+    if final is not None and register < final and slots.of(slot).phase in (BEFORE, INSIDE):
+        filled.append(Segment(register, final, since, until, slot, UNVERIFIED_GAP, ""))
+    gaps = [one._replace(kind=UNVERIFIED_GAP, device="") for one in filled]
+    return sorted([*parts, *gaps], key=lambda one: (one.axis, one.opening_milliwh))
+
+
+def seen_ms(segments: Iterable[Segment], slots: MeterSlots) -> dict[str, int]:
+    """Time between verified readings by month of the period; what two devices saw counts once."""
+    seen: dict[str, int] = {}
+    end = 0
+    for one in sorted(segments, key=lambda one: (one.from_unix_ms, one.until_unix_ms)):
+        meaning = slots.of(one.slot)
+        if one.kind in (STATED_GAP, UNVERIFIED_GAP) or meaning.phase != INSIDE:
+            continue
+        start = max(end, one.from_unix_ms)
+        seen[meaning.month] = seen.get(meaning.month, 0) + max(0, one.until_unix_ms - start)
+        end = max(end, one.until_unix_ms)
+    return seen
 
 
 def _bounded(ledger: MeterLedger, parts: list[Segment]) -> list[Segment]:
@@ -179,6 +201,9 @@ def _count(ledger: MeterLedger, one: Segment, slots: MeterSlots, options: Option
     correction = energy * meaning.error_ppm / PPM
     share.register_milliwh += one.energy_milliwh
     share.project += energy + correction
+    share.by_mix[meaning.mix] = share.by_mix.get(meaning.mix, Fraction(0)) + energy + correction
+    span = meaning.mix, meaning.from_unix_ms, meaning.until_unix_ms
+    ledger.by_span[span] = ledger.by_span.get(span, Fraction(0)) + energy + correction
     credited = treatment(one.kind, options)
     if credited:
         share.baseline += energy - correction

@@ -37,6 +37,7 @@ class Options:
     unsynchronised: str
     year_crossing: str
     minimum_coverage: Fraction
+    minimum_reporting: Fraction
     invoice_tolerance: Fraction
     plausibility_tolerance: Fraction
     distance_warning_only: bool
@@ -140,6 +141,7 @@ def _options(table: Table) -> Options:
         unsynchronised=table.choice("unsynchronised", treatments),
         year_crossing=table.choice("year_crossing", ("later_year", PROJECT_ONLY)),
         minimum_coverage=fraction("minimum_coverage"),
+        minimum_reporting=fraction("minimum_reporting"),
         invoice_tolerance=fraction("invoice_tolerance"),
         plausibility_tolerance=fraction("plausibility_tolerance"),
         distance_warning_only=table.flag("distance_warning_only"),

@@ -70,7 +70,8 @@ def recompute(
         _check_report(pack, document)
         _check_members(pack, outcome)
     shipped = is_shipped(outcome.request.activity.methodology)
-    return Recomputed(document, bool(anchors) and bool(second_anchors), shipped)
+    anchored = outcome.anchored and bool(anchors) and bool(second_anchors)
+    return Recomputed(document, anchored, shipped)
 
 
 def _check_head(outcome: Outcome, previous_head: str) -> None:

@@ -7,15 +7,11 @@ as exceptions; whatever a person has to judge becomes a finding.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from meterseal.errors import MethodologyError, PolicyRefused
 from meterseal.mrv import book, checks
 from meterseal.mrv.accounting import Accounts, Month
-from meterseal.mrv.activity import Activity
 from meterseal.mrv.archive import Archive
-from meterseal.mrv.bind import Plausibility
 from meterseal.mrv.calculate import (
     Vintage,
     allocate,
@@ -23,9 +19,11 @@ from meterseal.mrv.calculate import (
     settle_tonnes,
     vintages,
 )
-from meterseal.mrv.cuts import DAY_MS, Period, months
-from meterseal.mrv.devices import Job, Spread, run_here
+from meterseal.mrv.check_invoices import check_invoices, cut_at_invoices
+from meterseal.mrv.cuts import months
+from meterseal.mrv.devices import Spread, run_here
 from meterseal.mrv.findings import Findings
+from meterseal.mrv.gather import Request, bound_devices, own_meters, results_of
 from meterseal.mrv.inputs import (
     Consumption,
     Invoice,
@@ -34,34 +32,15 @@ from meterseal.mrv.inputs import (
     read_invoices,
     read_vehicles,
 )
-from meterseal.mrv.installations import Installation, Installations, read_installations
+from meterseal.mrv.installations import Installation, Installations
 from meterseal.mrv.intake import DeviceResult
 from meterseal.mrv.ledger import MeterLedger, settle
+from meterseal.mrv.registration import read_installations
 from meterseal.mrv.segments import Segment
-from meterseal.mrv.slots import MeterSlots, year_cuts
+from meterseal.mrv.slots import MeterSlots
 from meterseal.trust import Trust, parse_trust
 
-PPM: Final = 1_000_000
-CLOCK_MARGIN_MS: Final = 400 * DAY_MS
-"""How far behind the period a clock of a batch may be before it counts as set wrong."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is to be reported, from which evidence, on whose word."""
-
-    activity: Activity
-    period: Period
-    paths: tuple[Path, ...]
-    trust_data: bytes
-    profiles: tuple[bytes, ...]
-    book_data: bytes
-    other_books: tuple[bytes, ...] = ()
-    anchors: tuple[str, ...] = ()
-    second_anchors: tuple[str, ...] = ()
-    supersedes: str = ""
-    demo: bool = False
-    final: bool = False
+__all__ = ["Outcome", "Request", "run"]
 
 
 @dataclass
@@ -84,6 +63,11 @@ class Outcome:
     invoices: list[tuple[Invoice, Fraction]] = field(default_factory=list)
     version: int = 1
 
+    @property
+    def anchored(self) -> bool:
+        """Whether both roles are vouched for from outside, and are two."""
+        return self.trust.anchored and self.trust.second_anchored
+
 
 def run(request: Request, spread: Spread = run_here) -> Outcome:
     """The figures of a report.
@@ -92,19 +76,24 @@ def run(request: Request, spread: Spread = run_here) -> Outcome:
     `activity-stations`), PolicyRefused `key-simulated`, TrustError, EnvironmentProblem.
     """
     activity, period = request.activity, request.period
-    trust = parse_trust(request.trust_data, request.anchors)
-    registry = read_installations(request.trust_data, request.second_anchors)
+    trust = parse_trust(request.trust_data, request.anchors, request.second_anchors)
+    registry = read_installations(trust)
     entries = book.read_book(request.book_data)
     state = book.state_of(entries, activity.id, request.supersedes, period.first)
     book.check_overlap(state, period.first, period.last)
-    own = _own_meters(activity, registry, period)
+    own = own_meters(activity, registry, period)
     vehicles = read_vehicles(activity.inputs.files["vehicles"])
     consumption = read_consumption(
-        activity.inputs.files["consumption_samples"], activity.meter_boundary
+        activity.inputs.files["consumption_samples"],
+        activity.meter_boundary,
+        period.first,
+        period.last,
     )
     invoices = read_invoices(activity.inputs.files["invoices"])
+    cut_at_invoices(own, invoices, period)
     findings = Findings()
-    results = _devices(request, own, state, spread)
+    archive = Archive(request.paths)
+    results = results_of(request, trust, registry, own, state, archive, spread)
     others = [book.read_book(data, "another activity's book") for data in request.other_books]
     claimed = book.claims_elsewhere([entries, *others], activity.id)
     ledgers = _ledgers(request, own, results, state, claimed)
@@ -128,69 +117,21 @@ def run(request: Request, spread: Spread = run_here) -> Outcome:
         accounts=accounts,
         months=accounts.months,
         vintages=years,
-        coverage=checks.coverage(ledgers, names, period),
+        coverage=checks.coverage(ledgers, names, period, options.minimum_reporting),
         consumption=consumption,
         vehicles=vehicles,
         version=1 + _depth(entries, request.supersedes),
     )
-    outcome.invoices = checks.check_invoices(
-        invoices, outcome.months, options.invoice_tolerance, findings
+    outcome.invoices = check_invoices(
+        invoices,
+        accounts.tops,
+        registry.stations,
+        period,
+        options.invoice_tolerance,
+        findings,
     )
     _check(outcome, names)
     return outcome
-
-
-def _own_meters(activity: Activity, registry: Installations, period: Period) -> list[Installation]:
-    stations = {one.id for one in registry.stations.values() if one.activity == activity.id}
-    meters = [
-        one
-        for one in registry.meters
-        if one.station in stations and one.from_unix_ms < period.until_unix_ms
-    ]
-    if not meters:
-        raise MethodologyError(
-            "activity-stations",
-            f"expected stations with meters of activity {activity.id} in the registry, found none",
-            "Register the stations with this activity, or correct its id.",
-        )
-    return sorted(meters, key=lambda one: one.key)
-
-
-def _devices(
-    request: Request, own: Sequence[Installation], state: book.State, spread: Spread
-) -> list[DeviceResult]:
-    """Results of all devices that ever read one of the meters and have batches."""
-    activity, period = request.activity, request.period
-    archive = Archive(request.paths)
-    job = Job(
-        paths=request.paths,
-        trust_data=request.trust_data,
-        anchors=request.anchors,
-        profiles=request.profiles,
-        installations=tuple(own),
-        period=period,
-        start_year=activity.start_year,
-        rules=Plausibility(
-            activity.max_interval_s * 1000,
-            int(activity.methodology.options.plausibility_tolerance * PPM),
-            year_cuts(period, activity.start_year),
-        ),
-        setups=tuple(sorted(state.setups.items())),
-        simulated=request.demo,
-        clock_limit_unix_ms=period.until_unix_ms + CLOCK_MARGIN_MS,
-        archive_state=archive.state(),
-    )
-    bound = {binding.device for one in own for binding in one.bindings}
-    present = [one for one in archive.devices() if one in bound]
-    results = list(spread(job, present))
-    simulated = [one.device for one in results if one.refused["key-simulated"]]
-    if simulated:
-        raise PolicyRefused(
-            "key-simulated",
-            f"expected real stations, found {len(simulated)} simulated ones, first {simulated[0]}",
-            "Simulated keys never count; --demo makes a report that says so on every page.",
-        )
-    return results
 
 
 def _ledgers(
@@ -225,22 +166,24 @@ def _accounts(
     vehicles: Sequence[Vehicle],
     findings: Findings,
 ) -> Accounts:
-    accounts = Accounts(findings)
-    classes = {one.vehicle_class for one in vehicles}
-    for station in sorted({one.installation.station for one in ledgers}):
-        own = [one for one in ledgers if one.installation.station == station]
-        accounts.add_station(registry.stations[station], own, classes)
+    accounts = Accounts(findings, registry.stations)
+    own = {one.installation.meter for one in ledgers}
+    stations = {one.installation.station for one in ledgers}
+    others = {one.meter for one in registry.meters if one.station not in stations} - own
+    accounts.add(ledgers, {one.vehicle_class for one in vehicles}, others)
     return accounts
 
 
 def _check(outcome: Outcome, names: Sequence[str]) -> None:
     """The rules that only look."""
     request, findings = outcome.request, outcome.findings
-    checks.check_devices(outcome.results, findings)
+    own = [one.installation for one in outcome.ledgers]
+    checks.check_registry(outcome.registry, own, request.activity.id, findings)
+    checks.check_devices(outcome.results, outcome.trust, bound_devices(own), findings)
     for ledger in outcome.ledgers:
         credited = ledger.installation.key in outcome.accounts.credited
         checks.check_meter(ledger, credited, findings)
-        checks.check_records(ledger.installation, request.period, findings)
+        checks.check_records(ledger.installation, own, request.period, findings)
     checks.check_silent(outcome.ledgers, names, request.period, findings)
     minimum = request.activity.methodology.options.minimum_coverage
     checks.check_coverage(outcome.coverage, minimum, findings)
@@ -248,8 +191,14 @@ def _check(outcome: Outcome, names: Sequence[str]) -> None:
         if not one.precise:
             text = f"{one.samples} samples are not known to 10 %: the upper bound counts"
             findings.add("consumption-imprecise", one.vehicle_class, text)
-    if not outcome.trust.anchored:
-        text = "the operator key is not vouched for from outside the trust file"
+        if one.outdated:
+            text = f"{one.outdated} samples were taken more than two years away: left out"
+            findings.add("consumption-outdated", one.vehicle_class, text)
+    if not outcome.anchored:
+        text = (
+            "operator and second role are not both vouched for from outside the trust file, "
+            "or are one: one person could have made all of this"
+        )
         findings.add("unanchored", "trust file", text)
     if request.demo:
         findings.add("key-simulated", "demonstration", "simulated keys count in this report")

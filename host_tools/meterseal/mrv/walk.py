@@ -31,14 +31,16 @@ _ONE_BY_ONE: Final = (IMPLAUSIBLE, STATED_GAP, UNVERIFIED_GAP, YEAR_CROSSING, CL
 class Block(NamedTuple):
     """Readings of one meter in ascending order; arrays of shape (n,), n >= 1.
 
-    `kind`: how well the block itself is proven (segments.py). `broken`: something between it and
-    the readings before it was not verified.
+    `kind`: how well the block itself is proven (segments.py). Of what lies between it and the
+    readings before it: `rejected`: there were readings that do not count; `lost`: so many readings
+    are missing, and the chain itself states that they are lost.
     """
 
     t_unix_ms: NDArray[np.int64]
     register_milliwh: NDArray[np.int64]
     kind: str
-    broken: bool
+    rejected: bool = False
+    lost: int = 0
 
 
 class Limits(NamedTuple):
@@ -76,7 +78,11 @@ class Walk:
         self._open: Segment | None = None
         self._end_ms = 0
         self._t_ms, self._register = 0, -1
-        self._broken = False
+        self._rejected, self._lost = False, 0
+        self._only_one = False
+        self._suspect: tuple[int, int, str] | None = None
+        self.isolated: list[int] = []
+        """Times of readings left out: alone against those before and behind them."""
 
     @property
     def last(self) -> tuple[int, int] | None:
@@ -85,28 +91,67 @@ class Walk:
 
     def feed(self, block: Block) -> None:
         """The next readings of the meter, as the device sealed them."""
-        self._broken = self._broken or block.broken
+        self._rejected, self._lost = self._rejected or block.rejected, self._lost + block.lost
         times, registers = block.t_unix_ms, block.register_milliwh
         if self._continues(block):
             self._t_ms, self._register = int(times[-1]), int(registers[-1])
             return
         for t_ms, register in zip(times.tolist(), registers.tolist(), strict=True):
-            if self._register >= 0:
-                self._step(t_ms, register, block.kind)
-            self._t_ms, self._register = t_ms, register
-            self._broken = False
+            self._take(t_ms, register, block.kind)
 
     def finish(self) -> list[Segment]:
         """All segments, in the order in which they were sealed."""
         self._close()
         return self._segments
 
+    @property
+    def unconfirmed(self) -> int | None:
+        """Time of a last reading that does not fit those before it; nothing behind it says why."""
+        return self._suspect[0] if self._suspect else None
+
+    def _take(self, t_ms: int, register: int, kind: str) -> None:
+        """A reading that cannot be right waits for the next one: a single bad one is left out."""
+        suspect, self._suspect = self._suspect, None
+        if suspect is not None:
+            alone = not self._register <= suspect[1] <= register
+            if alone and self._fits(t_ms, register):
+                self.isolated.append(suspect[0])
+            else:
+                self._believe(suspect)
+        if self._register >= 0 and not self._fits(t_ms, register):
+            self._suspect = t_ms, register, kind
+            return
+        self._go(t_ms, register, kind)
+
+    def _believe(self, suspect: tuple[int, int, str]) -> None:
+        """Readings behind it bear it out; if only one lies before it, that one was wrong."""
+        if self._only_one and suspect[1] < self._register:
+            self.isolated.append(self._t_ms)
+            self._register = -1
+        self._go(*suspect)
+
+    def _fits(self, t_ms: int, register: int) -> bool:
+        """Whether a reading is possible behind the one before it."""
+        step_ms = max(0, t_ms - self._t_ms)
+        return 0 <= register - self._register <= self._allowed(step_ms)
+
+    def _allowed(self, step_ms: int) -> int:
+        limits = self._limits
+        return step_ms * limits.power_mw // MS_PER_HOUR + limits.resolution_milliwh
+
+    def _go(self, t_ms: int, register: int, kind: str) -> None:
+        self._only_one = self._register < 0
+        if not self._only_one:
+            self._step(t_ms, register, kind)
+        self._t_ms, self._register = t_ms, register
+        self._rejected, self._lost = False, 0
+
     def _continues(self, block: Block) -> bool:
         """Whether the whole block only prolongs the open segment."""
         last, times, registers = self._open, block.t_unix_ms, block.register_milliwh
         if last is None or last.kind != block.kind or block.kind not in CREDITABLE:
             return False
-        if self._broken or times[-1] > self._end_ms:
+        if self._suspect or self._rejected or self._lost or times[-1] > self._end_ms:
             return False
         steps_ms, steps = _steps(self._t_ms, times), _steps(self._register, registers)
         limits = self._limits
@@ -139,10 +184,13 @@ class Walk:
             return kind
         if step_ms <= 0:
             return CLOCK_REJECTED
-        if step > step_ms * limits.power_mw // MS_PER_HOUR + limits.resolution_milliwh:
+        if step > self._allowed(step_ms):
             return IMPLAUSIBLE
+        if self._rejected:
+            return UNVERIFIED_GAP
         if step_ms > limits.max_interval_ms:
-            return UNVERIFIED_GAP if self._broken else STATED_GAP
+            explained = step_ms <= (self._lost + 1) * limits.max_interval_ms
+            return STATED_GAP if explained else UNVERIFIED_GAP
         return YEAR_CROSSING if self._crosses_year(t_ms) else kind
 
     def _crosses_year(self, t_ms: int) -> bool:

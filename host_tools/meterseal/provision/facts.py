@@ -9,7 +9,7 @@ from meterseal.registry.acts import enrol_fields
 from meterseal.registry.fields import check_fields
 from meterseal.registry.log import Fact
 from meterseal.registry.state import State, name_of
-from meterseal.serials import plain_serial
+from meterseal.trust_fields import plain_serial
 
 Read = dict[int, list[Any]]
 """By unit id: profile, energy in mWh or None, serial as the meter gave it or ""."""

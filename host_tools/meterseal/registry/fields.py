@@ -130,6 +130,7 @@ REQUIRED: Final[dict[str, dict[str, Check]]] = {
         "certificate_sha256": _SHA256,
         "mpe_ppm": _PPM,
     },
+    "set-aside": {"meter": _NAME, "from": _time, "until": _time, "reason": _text},
     "relabel": {"device_id": _DEVICE, "station": _text},
     "replace-device": {"old_device_id": _DEVICE, "new_device_id": _DEVICE, "at_time": _time},
     "rollover": {"old_device_id": _DEVICE, "new_device_id": _DEVICE, "statement": _proof},
@@ -153,6 +154,7 @@ OPTIONAL: Final[dict[str, dict[str, Check]]] = {
         "latitude_e7": _integer(-900_000_000, 900_000_000),
         "longitude_e7": _integer(-1_800_000_000, 1_800_000_000),
         "sources": _sources,
+        "from": _time,
         "activity": _text_or_empty,
     },
     "meter-install": {

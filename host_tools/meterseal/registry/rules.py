@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable
 from typing import Final, NoReturn
 
 from meterseal.errors import RegistryError, TrustError
-from meterseal.registry.state import NEED_SECOND, Device, Meter, State, name_of
+from meterseal.registry.state import Device, Meter, State
 from meterseal.trust import entry_hash, unix_ms
-from meterseal.trust_countersigned import second_signers
+from meterseal.trust_countersigned import NEED_SECOND, second_signers
+from meterseal.trust_fields import meter_name
 from meterseal.trust_keys import kid_of, load_public_key, thumbprint
 from meterseal.trust_rollover import check_statement
 from meterseal.trust_write import Entry
@@ -25,7 +26,7 @@ def apply(state: State, entry: Entry) -> None:
 
     Raises RegistryError: `device-known`, `device-unknown`, `device-not-in-service`,
     `entry-key`, `meter-installed`, `meter-not-installed`, `meter-register`, `meter-parent`,
-    `unit-taken`, `calibration-dates`, `countersign-target`, `countersign-hash`,
+    `unit-taken`, `calibration-dates`, `set-aside-dates`, `countersign-target`, `countersign-hash`,
     `countersign-role`, `countersign-twice`, `rollover-statement`.
     """
     reader = _READERS.get(entry["type"])
@@ -99,7 +100,7 @@ def _rollover(state: State, entry: Entry) -> None:
 
 def _install(state: State, entry: Entry) -> None:
     state.in_service(entry["device_id"])
-    name = name_of(entry["meter"])
+    name = meter_name(entry["meter"])
     present = state.newest.get(name)
     if present is not None and present.removal is None:
         text = f"expected a meter that is not in place, found {name[0]} {name[1]} installed"
@@ -110,8 +111,8 @@ def _install(state: State, entry: Entry) -> None:
             _refuse(
                 "unit-taken", text, "Enter that meter's removal first, or correct the unit id."
             )
-    if "parent" in entry and name_of(entry["parent"]) not in state.newest:
-        text = f"expected a parent meter on record, found {' '.join(name_of(entry['parent']))}"
+    if "parent" in entry and meter_name(entry["parent"]) not in state.newest:
+        text = f"expected a parent meter on record, found {' '.join(meter_name(entry['parent']))}"
         _refuse("meter-parent", text, "Enter the main meter first.")
     meter = Meter(entry)
     state.meters.append(meter)
@@ -120,7 +121,7 @@ def _install(state: State, entry: Entry) -> None:
 
 
 def _remove(state: State, entry: Entry) -> None:
-    meter = state.installed(name_of(entry["meter"]))
+    meter = state.installed(meter_name(entry["meter"]))
     start_wh = meter.entry["register_wh"]
     if entry["register_wh"] < start_wh or unix_ms(entry["until"]) < unix_ms(meter.entry["from"]):
         text = f"expected at least {start_wh} Wh, and a time behind the installation, found "
@@ -133,12 +134,21 @@ def _remove(state: State, entry: Entry) -> None:
 
 
 def _calibration(state: State, entry: Entry) -> None:
-    name = name_of(entry["meter"])
+    name = meter_name(entry["meter"])
     meter = state.newest.get(name) or state.installed(name)  # raises: never installed
     if unix_ms(entry["valid_until"]) <= unix_ms(entry["calibrated_at"]):
         text = f"expected a validity behind {entry['calibrated_at']}, found {entry['valid_until']}"
         _refuse("calibration-dates", text, "Correct the dates.")
     meter.calibrations.append(entry)
+
+
+def _set_aside(state: State, entry: Entry) -> None:
+    name = meter_name(entry["meter"])
+    if name not in state.newest:
+        state.installed(name)  # raises: never installed
+    if unix_ms(entry["until"]) <= unix_ms(entry["from"]):
+        text = f"expected an end behind {entry['from']}, found {entry['until']}"
+        _refuse("set-aside-dates", text, "Correct the times.")
 
 
 def _countersign(state: State, entry: Entry) -> None:
@@ -172,7 +182,7 @@ def _mark_signed(state: State, target: Entry) -> None:
         state.devices[target["device_id"]].countersigned = True
     elif target["type"] == "meter-install":
         state.by_entry[target["n"]].countersigned = True
-    else:
+    elif target["type"] == "meter-remove":
         state.by_entry[target["n"]].removal_countersigned = True
 
 
@@ -192,5 +202,6 @@ _READERS: Final[dict[str, Callable[[State, Entry], None]]] = {
     "meter-install": _install,
     "meter-remove": _remove,
     "calibration": _calibration,
+    "set-aside": _set_aside,
     "countersign": _countersign,
 }

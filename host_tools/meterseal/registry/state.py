@@ -4,15 +4,11 @@ Entries are applied one after the other; one that contradicts those before it is
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Final
 
 from meterseal.errors import RegistryError
+from meterseal.trust_countersigned import NEED_SECOND
+from meterseal.trust_fields import MeterName, meter_name
 from meterseal.trust_write import Entry
-
-NEED_SECOND: Final = frozenset(("enrol", "meter-install", "meter-remove"))
-"""Types that count only when a second role has countersigned them."""
-
-MeterName = tuple[str, str]
 
 
 @dataclass(slots=True)
@@ -45,8 +41,8 @@ class Meter:
 
     @property
     def name(self) -> MeterName:
-        """Maker and serial number."""
-        return name_of(self.entry["meter"])
+        """Maker and serial number, normalised."""
+        return meter_name(self.entry["meter"])
 
 
 @dataclass(slots=True)
@@ -103,8 +99,3 @@ class State:
     def meters_of(self, device_id: str) -> list[Meter]:
         """Meters in place that a device reads."""
         return list(self.in_place.get(device_id, ()))
-
-
-def name_of(item: dict[str, Any]) -> MeterName:
-    """Maker and serial number out of an entry."""
-    return item["maker"], item["serial"]

@@ -107,7 +107,7 @@ def header(outcome: Outcome) -> dict[str, Any]:
     request = outcome.request
     activity = request.activity
     stamps = ["DEMONSTRATION: SIMULATED KEYS"] if request.demo else []
-    if not outcome.trust.anchored:
+    if not outcome.anchored:
         stamps.append("UNANCHORED")
     return {
         "id": report_id(outcome),

@@ -47,8 +47,8 @@ def meter(outcome: Outcome, one: MeterLedger) -> dict[str, Any]:
     ended = installation.until_unix_ms < FOREVER_MS
     return {
         "meter": installation.key,
-        "maker": installation.meter[0],
-        "serial": installation.meter[1],
+        "maker": installation.label[0],
+        "serial": installation.label[1],
         "epoch": installation.epoch,
         "model": installation.model,
         "profile": installation.profile,
@@ -194,7 +194,7 @@ def evidence(outcome: Outcome) -> dict[str, Any]:
         "operator": outcome.trust.operator,
         "anchored": int(outcome.trust.anchored),
         "second_roles": sorted(outcome.registry.second_roles),
-        "second_roles_anchored": int(bool(request.second_anchors)),
+        "second_roles_anchored": int(outcome.trust.second_anchored),
         "activity_sha256": request.activity.sha256,
         "inputs_sha256": request.activity.inputs.hashes(),
         "book_head": outcome.state.head,
