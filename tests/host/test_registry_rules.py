@@ -130,9 +130,7 @@ def full(registry: Registry) -> bytes:
     ids = [kid_of(key).hex() for key in (first, second, third)]
     extra = {"board": "ESP32", "firmware": "1.0.0", "provisioning_hash": "01" * 32}
     life = {"valid_from": "2026-01-01T00:00:00Z", "valid_until": "2036-01-01T00:00:00Z"}
-    enrolment = enrol_fields(
-        public_bytes(first), "kampot-1", "software", nonce="02" * 32, proof="d2", **extra, **life
-    )
+    enrolment = enrol_fields(public_bytes(first), "kampot-1", "software", **extra, **life)
     acts = Acts(registry, "S. Chan", [("operator", OPERATOR)])
     main = installation(ids[0], serial="main", unit_id=9, role="main")
     parent = {"maker": "Eastron", "serial": "main"}

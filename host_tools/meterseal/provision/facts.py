@@ -8,8 +8,8 @@ from meterseal.provision.order import Order
 from meterseal.registry.acts import enrol_fields
 from meterseal.registry.fields import check_fields
 from meterseal.registry.log import Fact
-from meterseal.registry.state import State, name_of
-from meterseal.trust_fields import plain_serial
+from meterseal.registry.state import State
+from meterseal.trust_fields import meter_name, plain_serial
 
 Read = dict[int, list[Any]]
 """By unit id: profile, energy in mWh or None, serial as the meter gave it or ""."""
@@ -89,7 +89,7 @@ def missing(state: State, facts: list[Fact]) -> Iterator[Fact]:
             if held is None:
                 yield one
         else:
-            meter = state.newest.get(name_of(one.fields["meter"]))
+            meter = state.newest.get(meter_name(one.fields["meter"]))
             here = meter is not None and meter.removal is None
             if not here or meter.entry["device_id"] != one.fields["device_id"]:  # type: ignore[union-attr]
                 yield one
