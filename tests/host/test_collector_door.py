@@ -8,6 +8,10 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives import serialization
+from meterseal.collector.serve import Settings, prepare
+from meterseal.errors import EnvironmentProblem
+from meterseal.pki import client_context, make_authority, make_server, write_certificate
 from support.collector_process import CollectorProcess
 from support.fast_station import FastStation, trust_of
 
@@ -114,3 +118,32 @@ def test_heads_and_handshakes_have_to_come_in_time(tmp_path):
         later.sendall(b"GET /he")
         assert all(ends(one) for one in [*held, later])
         assert is_served(running, station)
+
+
+def test_mutual_tls_lets_in_only_clients_of_its_authority(tmp_path):
+    station = FastStation()
+    for name in ("mine", "other"):
+        authority = make_authority(name)
+        pem = authority.certificate.public_bytes(serialization.Encoding.PEM)
+        (tmp_path / f"{name}.pem").write_bytes(pem)
+        (tmp_path / name).mkdir()
+        write_certificate(tmp_path / name, make_server(authority, ["station-1"]))
+    more = ("--client-ca", tmp_path / "mine.pem")
+    with CollectorProcess(tmp_path, trust_of([station]), 2, more=more) as running:
+
+        def served(name):
+            tls = client_context(tmp_path / "ca.pem")
+            if name:
+                tls.load_cert_chain(tmp_path / name / "server.pem", tmp_path / name / "server.key")
+            with httpx.Client(verify=tls, base_url=running.url, timeout=30) as client:
+                answer = client.post("/v1/batches", content=station.seal())
+            return answer.json()["acks"][0]["number"] == station.number
+
+        assert served("mine")
+        for name in ("", "other"):
+            with pytest.raises(httpx.TransportError):
+                served(name)
+    with pytest.raises(EnvironmentProblem) as refused:
+        none = tmp_path / "none.pem"
+        prepare(Settings(tmp_path, none, none, none, "::1", 0, "", client_ca=none))
+    assert refused.value.code == "collector-client-ca"

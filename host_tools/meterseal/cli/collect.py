@@ -52,6 +52,10 @@ def collect(
     quarantine_mib: Annotated[
         int, typer.Option(min=1, help="MiB for all that does not verify; the oldest makes room.")
     ] = 256,
+    client_ca: Annotated[
+        Path | None,
+        typer.Option(help="Mutual TLS: only clients with a certificate of this authority, PEM."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line when ready.")] = False,
 ) -> None:
     """Serve until told to stop (help text: `_HELP`)."""
@@ -64,7 +68,9 @@ def collect(
 
     settings = Settings(data, cert, key, trust, host, port, database, workers)
     settings = settings._replace(mqtt=mqtt, mqtt_ca=mqtt_ca, quarantine_mib=quarantine_mib)
-    settings = settings._replace(connections_per_address=connections_per_address)
+    settings = settings._replace(
+        connections_per_address=connections_per_address, client_ca=client_ca
+    )
 
     def ready(url: str) -> None:
         found = receipt_key(settings)

@@ -5,6 +5,7 @@ import ipaddress
 import logging
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -55,6 +56,7 @@ class Settings(NamedTuple):
     mqtt_ca: Path | None = None
     connections_per_address: int = 0
     quarantine_mib: int = 256
+    client_ca: Path | None = None
 
     @property
     def database_url(self) -> str:
@@ -106,7 +108,12 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
 
 
 def prepare(settings: Settings) -> None:
-    """What is done once, before any worker starts: directory, receipt key, schema."""
+    """What is done once, before any worker starts: directory, receipt key, schema.
+
+    Raises EnvironmentProblem `collector-client-ca`, and as `serve`.
+    """
+    if settings.client_ca:
+        _check_authority(settings.client_ca)
     settings.data.mkdir(parents=True, exist_ok=True)
     load_or_create(settings.data / "receipt.key")
     Database(settings.database_url).migrate()
@@ -115,6 +122,17 @@ def prepare(settings: Settings) -> None:
 def receipt_key(settings: Settings) -> str:
     """Fingerprint of the key of the receipts."""
     return fingerprint(load_or_create(settings.data / "receipt.key").public_65)
+
+
+def _check_authority(path: Path) -> None:
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as problem:
+        raise EnvironmentProblem(
+            "collector-client-ca",
+            f"expected the certificate of an authority in {path}: {problem}",
+            "Give --client-ca a PEM file.",
+        ) from problem
 
 
 def check_open(settings: Settings) -> None:
@@ -178,6 +196,8 @@ def serve_on(settings: Settings, listener: socket.socket, on_ready: Callable[[],
         http=DirectUploads,
         ssl_certfile=str(settings.certificate),
         ssl_keyfile=str(settings.key),
+        ssl_ca_certs=str(settings.client_ca) if settings.client_ca else None,
+        ssl_cert_reqs=ssl.CERT_REQUIRED if settings.client_ca else ssl.CERT_NONE,
         log_level="warning",
         access_log=False,
         proxy_headers=False,
