@@ -56,6 +56,13 @@ def test_it_answers_and_keeps_its_identity(bench: Bench) -> None:
     assert bench.mpremote("exec", ask) == first
 
 
+def test_a_folder_of_the_laptop_is_mounted(bench: Bench, tmp_path: Path) -> None:
+    """Its protocol is binary, and a question of it ends with the byte that begins our marks."""
+    (tmp_path / "mm.py").write_text("print('from', __file__)\nx = '\\x03' * 300\n")
+    said = bench.mpremote("mount", str(tmp_path), "exec", "import mm; print(len(mm.x))")
+    assert "from mm.py" in said and "300" in said
+
+
 def test_files_of_every_byte_are_kept_over_a_reset(bench: Bench, tmp_path: Path) -> None:
     source, back = tmp_path / "some.bin", tmp_path / "back.bin"
     source.write_bytes(bytes(range(256)) + os.urandom(9000))

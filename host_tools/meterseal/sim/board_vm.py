@@ -10,6 +10,7 @@ import pty
 import signal
 import subprocess
 import termios
+import time
 import tty
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ _CHUNK: Final = 4096
 _HEAP: Final = "4m"
 _MARK: Final = b"\0mseal:"
 _PROMPT: Final = b">>> "
+_WHOLE_S: Final = 0.1
+"""A mark is written at once: a beginning that stays alone for so long is none."""
 _RAW_REPL: Final = b"\x01"
 _RAW_BANNER: Final = b"raw REPL; CTRL-B to exit\r\n"
 
@@ -38,6 +41,7 @@ class Vm:
         self._silent = False  # what it says on the way to the raw prompt is not for the cable
         self._hidden = b""
         self._pending = b""
+        self._heard_at = 0.0
         command = [str(micropython_binary()), "-X", f"heapsize={_HEAP}", "-i", str(script)]
         self._process = subprocess.Popen(
             [*command, *arguments],
@@ -75,6 +79,7 @@ class Vm:
         """What it said, without marks; notices its end."""
         try:
             self._pending += os.read(self.master, _CHUNK)
+            self._heard_at = time.monotonic()
         except BlockingIOError:
             pass
         except OSError:
@@ -109,10 +114,12 @@ class Vm:
             self.ended = name
 
     def _rest(self) -> bytes:
-        """What is no part of a mark."""
+        """What is no part of a mark; what the board says in binary may begin like one."""
         keep = next(
             (n for n in range(len(_MARK) - 1, 0, -1) if self._pending.endswith(_MARK[:n])), 0
         )
+        if time.monotonic() - self._heard_at > _WHOLE_S:
+            keep = 0
         if _MARK in self._pending:
             keep = len(self._pending) - self._pending.index(_MARK)
         text = self._pending[: len(self._pending) - keep]
