@@ -24,6 +24,7 @@ VERBS: Final = {
     "collect": "meterseal.cli.collect",
     "station": "meterseal.cli.station",
     "provision": "meterseal.cli.provision",
+    "rollover": "meterseal.cli.rollover",
     "inspect": "meterseal.cli.inspect",
     "salvage": "meterseal.cli.salvage",
     "keys": "meterseal.cli.keys",

@@ -77,6 +77,9 @@ def _firmware_needed(session: Session) -> str:
     session.state.claim(about["unique_id"])
     if about["mpy"] != MPY or tuple(about["version"]) < OLDEST:
         return f"flash MicroPython {'.'.join(map(str, OLDEST))} or newer"
+    frozen = about["frozen"]
+    if session.order.image and frozen and frozen != list(version()):
+        return f"flash the image with version {version()[0]} of the agent"
     return "" if about["journal"] else "flash a partition table with a journal"
 
 
