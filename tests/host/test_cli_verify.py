@@ -216,3 +216,12 @@ def test_only_what_a_verb_needs_is_imported() -> None:
     )
     command = [sys.executable, "-c", program]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_countersignature_counts_by_the_second_role_that_is_known(made: Files, run: Any) -> None:
+    """Whoever made the trust file may have made the second key as well."""
+    options = made.archive, "--trust", made.trust, "--anchor", ANCHOR, "--json"
+    for second, waiting in ((fingerprint(public_bytes(SECOND)), False), ("ab" * 32, True)):
+        found = run("verify", *options, "--second-anchor", second)
+        codes = json.dumps(json.loads(found.out)["devices"])
+        assert ("not-countersigned" in codes) is waiting, found.err

@@ -19,7 +19,7 @@ Examples:
 
     meterseal verify build/demo/batches.cborseq --trust build/demo/trust.json
 
-    meterseal verify archive/ --trust trust.json --anchor operator.pem --json
+    meterseal verify archive/ --trust trust.json --anchor operator.pem --second-anchor second.pem
 """
 
 
@@ -34,6 +34,10 @@ def verify(
     anchor: Annotated[
         list[str] | None,
         typer.Option(help="Operator key: fingerprint or public key file; may be repeated."),
+    ] = None,
+    second_anchor: Annotated[
+        list[str] | None,
+        typer.Option(help="Second role's key, likewise: only what it countersigned counts so."),
     ] = None,
     profiles: Annotated[
         list[Path] | None, typer.Option(help="More directories with meter profiles.")
@@ -54,7 +58,11 @@ def verify(
     from meterseal.verify.totals import ProfileTotals
 
     verifier = Verifier(
-        trust=load_trust(trust, [read_anchor(one) for one in _each(anchor)]),
+        trust=load_trust(
+            trust,
+            [read_anchor(one) for one in _each(anchor)],
+            [read_anchor(one) for one in _each(second_anchor)],
+        ),
         policy=Standard(),
         totals=ProfileTotals.load(profiles_dir(), *_each(profiles)),
         devices=None if state is None else load_file(state),
