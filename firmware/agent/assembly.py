@@ -91,7 +91,12 @@ def sessions(app):
     """The task of charging sessions, or None where none is configured."""
     config = app.config
     if not config["sessions"] and not config["fiscal_interval_s"]:
-        return None
+        if not app.board.store.get("sessions"):
+            return None
+        from .session_book import is_open
+
+        if not is_open(app.board.store):
+            return None
     from .session_task import Sessions, pseudonym_key
 
     parts = (app.journal, app.meters, app.clock, app.signer, app.recorder)

@@ -181,14 +181,7 @@ def _check_together(values):
                 % (i, meter["bus"], len(values["buses"])),
                 key="meters[%d].bus" % i,
             )
-    for i, session in enumerate(values["sessions"]):
-        if session["meter"] >= len(values["meters"]):
-            raise ConfigError(
-                "config-conflict",
-                "sessions[%d].meter is %d, but there are %d meters, counted from 0"
-                % (i, session["meter"], len(values["meters"])),
-                key="sessions[%d].meter" % i,
-            )
+    _check_sessions(values)
     url = values["uplink"]["url"]
     if url and not url.startswith("https://"):
         raise ConfigError(
@@ -196,6 +189,27 @@ def _check_together(values):
             "expected uplink.url to begin with https://, found %r" % url,
             key="uplink.url",
         )
+
+
+def _check_sessions(values):
+    """Each connector has a meter of its own and what its trigger needs."""
+    meters = []
+    for i, session in enumerate(values["sessions"]):
+        meter, trigger, pin = session["meter"], session["trigger"], session["contact_pin"]
+        key = text = None
+        if meter >= len(values["meters"]):
+            key, text = "meter", "is %d, but there are %d meters, counted from 0"
+            text = text % (meter, len(values["meters"]))
+        elif meter in meters:
+            key, text = "meter", "is %d, as that of another connector: each needs its own" % meter
+        elif trigger == "contact" and pin < 1:
+            key, text = "contact_pin", "is %d, but a contactor needs a GPIO other than 0" % pin
+        elif trigger == "power" and "power_w" not in values["quantities"]:
+            key, text = "trigger", 'is "power", but quantities have no power_w: add it'
+        if key:
+            key = "sessions[%d].%s" % (i, key)
+            raise ConfigError("config-conflict", "%s %s" % (key, text), key=key)
+        meters.append(meter)
 
 
 def nearest(key, known):

@@ -199,7 +199,7 @@ SESSION_FIELDS = (
         None,
         "what begins and ends a session",
     ),
-    Field("contact_pin", INTEGER, 0, 0, 48, "contact: GPIO of the contactor, low when closed"),
+    Field("contact_pin", INTEGER, -1, -1, 48, "contact: GPIO of the contactor, low when closed"),
     Field("start_power_w", INTEGER, 100, 1, 10000000, "power: a session begins at so much"),
     Field("stop_power_w", INTEGER, 50, 1, 10000000, "power: it ends below so much"),
     Field("start_hold_s", INTEGER, 0, 0, 3600, "power: so long above before it begins"),

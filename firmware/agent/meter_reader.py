@@ -151,7 +151,24 @@ class MeterReader:
         """(total, step, span) in milliwatt-hours, None if it was not obtained or the meter has
         none now.
         """
-        index = self.profile.total
+        found = self._decoded(self.profile.total, snap, setup)
+        if found is None:
+            return None
+        value, column, raw, exp10 = found
+        step = decode.step_milli(raw, column.kind, column.order, exp10)
+        integer = column.kind not in ("f32", "f64")
+        return value, step, step << (16 * column.count) if integer else 0
+
+    def milli(self, name, snap, setup=()):
+        """A quantity in thousandths of its unit, None if it was not obtained or has no value."""
+        for index, column in enumerate(self.profile.columns):
+            if column.name == name:
+                found = self._decoded(index, snap, setup)
+                return found and found[0]
+        return None
+
+    def _decoded(self, index, snap, setup):
+        """(thousandths, column, raw words, decimal exponent) or None."""
         if index is None or not snap.present >> index & 1:
             return None
         column = self.profile.columns[index]
@@ -159,13 +176,8 @@ class MeterReader:
         scale = self._scale(column, setup)
         if scale is None:
             return None
-        exp10 = column.exp10 + scale
-        value = decode.milli(raw, column.kind, column.order, exp10, column.markers)
-        if value is None:
-            return None
-        step = decode.step_milli(raw, column.kind, column.order, exp10)
-        integer = column.kind not in ("f32", "f64")
-        return value, step, step << (16 * column.count) if integer else 0
+        value = decode.milli(raw, column.kind, column.order, column.exp10 + scale, column.markers)
+        return None if value is None else (value, column, raw, column.exp10 + scale)
 
     async def read_identity(self):
         """Identity and set-up registers as the wire has them; raises ModbusError.

@@ -21,6 +21,7 @@ METER_LOST, METER_FOUND, METER_CHANGED = 3, 4, 5  # event kinds, WIRE_FORMAT.md 
 PRESENT, LOST = "present", "lost"
 _DAY_MS = const(86400000)
 _RETRY_MS = const(600000)  # after identity could not be read
+_SOON = const(3)  # attempts, one a poll, before that
 
 
 class MeterWatch:
@@ -42,7 +43,13 @@ class MeterWatch:
         self._failures = 0
         self._unexpected = False
         self._known = False  # identity was read at least once
+        self._unread = 0  # attempts before that
         self._identity_due_ms = 0
+
+    @property
+    def identified(self):
+        """Whether identity is what it is: read, or not to be had."""
+        return self._known or self._unread >= _SOON
 
     async def poll(self):
         """One snapshot, judged; `index` names the epoch that it belongs to."""
@@ -110,7 +117,9 @@ class MeterWatch:
             found = await self.reader.read_identity()
         except ModbusError as error:
             log.warn("meter", "no-identity", unit=self.reader.unit, code=error.code)
-            self._identity_due_ms = self._clock.mono_ms() + _RETRY_MS
+            self._unread += 1
+            if self.identified:
+                self._identity_due_ms = self._clock.mono_ms() + _RETRY_MS
             return False
         self._identity_due_ms = self._clock.mono_ms() + _DAY_MS
         if found.unexpected:

@@ -12,8 +12,9 @@ from collections import namedtuple
 from .constant import const
 
 # A reading as a record shows it. `sequence` is that of the sealed reading; `letter` what was known
-# of the time; `mwh` the register in milliwatt-hours; `decimals` those of kWh that the meter has.
-Mark = namedtuple("Mark", "sequence t_unix_ms letter mwh decimals")
+# of the time; `mwh` the register in milliwatt-hours; `decimals` those of kWh that the meter has;
+# `meter` which meter it was: CRC-32 of its serial number.
+Mark = namedtuple("Mark", "sequence t_unix_ms letter mwh decimals meter")
 
 MAX_LEN = const(880)  # fits a record of the journal
 UNKNOWN, INFORMATIVE, SYNCHRONISED = "U", "I", "S"  # `R` is never issued: see docs/driver.md
@@ -32,10 +33,15 @@ def decimals(step_mwh, is_float):
     return min(found, _FLOAT_DECIMALS) if is_float else found
 
 
+def shown_mwh(mwh, places):
+    """What is left of a register when it is rounded half up to `places` decimals of kWh."""
+    unit = 10 ** (_KWH_EXPONENT - places)
+    return (mwh + unit // 2) // unit * unit
+
+
 def kwh(mwh, places):
     """A register as a decimal number with exactly `places` decimals, rounded half up."""
-    unit = 10 ** (_KWH_EXPONENT - places)
-    whole, rest = divmod((mwh + unit // 2) // unit, 10**places)
+    whole, rest = divmod(shown_mwh(mwh, places) // 10 ** (_KWH_EXPONENT - places), 10**places)
     digits = str(rest)
     return str(whole) + ("." + "0" * (places - len(digits)) + digits if places else "")
 

@@ -1,43 +1,69 @@
 """What sessions must not forget over a power cut: one blob in the state store.
 
-It holds both page numbers, the open sessions, and the record that is being issued. Issuing takes
-three durable steps: the blob with the new page number and the record in it; the record in the
-journal; the blob without it. A cut behind the first or the second is repaired at the next start by
-looking whether the journal has that record. So a page number is never used twice, and a session
-has one record. Must never hold anything that identifies a driver in plain form.
+It holds both page numbers, a line for each connector, the time of each meter's last fiscal
+reading, and the record that is being issued. Issuing takes three durable steps: the blob with the
+new page number and the record in it; the record in the journal; the blob without it. A cut behind
+the first or the second is repaired at the next start by looking whether the journal has that
+record. So a page number is never used twice, and a session has one record. Must never hold
+anything that identifies a driver in plain form.
 """
-
-import binascii
 
 from .constant import const
 from .errors import SessionError
 from .ocmf import Mark
+from .session import ACTIVE, ENDED, Session
+from .session_gate import check_record
 
 NAME = "sessions"
-_VERSION = const("1")
+_VERSION = const("2")
 _OCMF = const(5)  # kind of journal record
+_OPEN = (b" active ", b" ended ", b"\nP ")
+_LEFT = {"trigger": "command", "meter": -1}  # of a connector that the configuration has no more
+
+
+def is_open(store):
+    """Whether a session or a record waits in the store."""
+    blob = bytes(store.get(NAME) or b"")
+    return any([mark in blob for mark in _OPEN])
 
 
 class Book:
-    """`pages`: the last page number of each of the contexts T and F; 0: none yet."""
+    """`pages`: the last page number of each of the contexts T and F; 0: none yet.
+
+    `sessions`: connector -> Session; those that the configuration has no more are added while they
+    are open. `fiscal`: meter -> Unix time of its last fiscal reading. `dropped`: (connector, user)
+    who was named before the power went.
+    """
 
     def __init__(self, store, journal, sessions):
         self._store = store
         self._journal = journal
-        self._sessions = sessions
+        self._durable = True  # what is in RAM is in the store
+        self.sessions = sessions
         self.pages = {"T": 0, "F": 0}
+        self.fiscal = {}
+        self.dropped = []
         self.pending = ""  # record of which it is not known whether the journal has it
         blob = store.get(NAME)
         if blob:
-            self._load(blob.decode())
+            try:
+                self._load(bytes(blob).decode().split("\n"))
+            except (ValueError, LookupError):
+                raise SessionError(
+                    "session-book",
+                    "expected kept sessions of version %s, found %r; was the firmware downgraded?"
+                    % (_VERSION, bytes(blob)[:20]),
+                )
 
     def recover(self):
-        """After the journal was mounted: the record that a power cut left half issued."""
+        """Complete what a power cut, a full journal or a failing store left half done."""
+        if not self._durable:
+            self.save()
         if not self.pending:
             return
         held = self.pending.encode()
         if held not in [payload for kind, payload in self._journal.unsealed() if kind == _OCMF]:
-            self._journal.append(_OCMF, held)
+            self._journal.append(_OCMF, held)  # JournalFull: it stays pending
         self.pending = ""
         self.save()
 
@@ -46,58 +72,79 @@ class Book:
         self.recover()
         page = self.pages[context] + 1
         record = make(context + str(page))
+        check_record(record)
         self.pages[context] = page
         self.pending = record
         if session:
             session.issued()
-        self.save()
-        self._journal.append(_OCMF, record.encode())  # JournalFull: it stays pending
-        self.pending = ""
-        self.save()
-        return record
+        self._durable = False
+        self.recover()
 
     def save(self):
         """Everything, durably and as one."""
+        self._durable = False
         lines = [" ".join((_VERSION, str(self.pages["T"]), str(self.pages["F"])))]
-        lines += [_line(session) for session in self._sessions]
-        lines.append(self.pending)
+        lines += [_line(number, self.sessions[number]) for number in sorted(self.sessions)]
+        lines += ["F %d %d" % (meter, self.fiscal[meter]) for meter in sorted(self.fiscal)]
+        if self.pending:
+            lines.append("P " + self.pending)
         self._store.set(NAME, "\n".join(lines).encode())
+        self._durable = True
 
-    def _load(self, text):
-        lines = text.split("\n")
-        head = lines[0].split(" ")
-        if head[0] != _VERSION or len(head) != 3:
-            raise SessionError(
-                "session-book",
-                "expected version %s of the kept sessions, found %r; was the firmware downgraded?"
-                % (_VERSION, lines[0][:20]),
-            )
-        self.pages = {"T": int(head[1]), "F": int(head[2])}
-        self.pending = lines[-1]
-        for session, line in zip(self._sessions, lines[1:-1]):
-            _restore(session, line)
+    def _load(self, lines):
+        version, t_page, f_page = lines[0].split(" ")
+        if version != _VERSION:
+            raise ValueError
+        self.pages = {"T": int(t_page), "F": int(f_page)}
+        for line in lines[1:]:
+            kind, line = line[0], line[2:]
+            if kind == "P":
+                self.pending = line
+            elif kind == "F":
+                meter, t_unix_ms = line.split(" ")
+                self.fiscal[int(meter)] = int(t_unix_ms)
+            else:
+                self._load_session(line.split(" "))
+
+    def _load_session(self, parts):
+        number = int(parts[0])
+        if number in self.sessions:
+            session = self.sessions[number]
+            _restore(session, parts)
+            if session.user_next and (session.state != ACTIVE or session.leaving):
+                self.dropped.append((number, session.user_next))
+            if session.state != ACTIVE or session.leaving:
+                session.requested, session.user_next = False, ""
+            return
+        session = Session(_LEFT)
+        _restore(session, parts)
+        session.abandon()
+        if session.state == ENDED:
+            self.sessions[number] = session
 
 
-def _line(session):
-    before = session.before or ("", -1)
-    parts = [session.state, session.user or "-", _hex(session.serial), _hex(session.model)]
-    parts += [session.tx or "-", str(session.idle_mwh), _hex(before[0]), str(before[1])]
-    parts += [str(int(session.requested)), session.user_next or "-"]
-    parts += [_mark(one) for one in [session.begin, session.last, session.end] + session.middle]
+def _line(number, session):
+    before = session.before or (0, -1)
+    flags = int(session.requested) + 2 * int(session.leaving)
+    parts = ["S", str(number), session.state, session.user or "-", session.user_next or "-"]
+    parts += [session.serial or "-", session.model or "-", session.tx or "-", session.reason]
+    parts += [str(flags), str(session.idle_mwh), str(before[0]), str(before[1])]
+    marks = [session.begin, session.last, session.end, session.cut] + session.middle
+    parts += [_mark(mark) for mark in marks]
     return " ".join(parts)
 
 
-def _restore(session, line):
-    parts = line.split(" ")
-    session.state, session.user = parts[0], parts[1].replace("-", "")
-    session.serial, session.model = _text(parts[2]), _text(parts[3])
-    session.tx, session.idle_mwh = parts[4].replace("-", ""), int(parts[5])
-    session.before = (_text(parts[6]), int(parts[7])) if int(parts[7]) >= 0 else None
-    session.requested, session.user_next = parts[8] == "1", parts[9].replace("-", "")
-    marks = [_read_mark(part) for part in parts[10:]]
-    session.begin, session.last, session.end = marks[:3]
-    session.middle = marks[3:]
-    session.restarted = session.state == "active"
+def _restore(session, parts):
+    session.state, session.user, session.user_next = parts[1], _text(parts[2]), _text(parts[3])
+    session.serial, session.model, session.tx = _text(parts[4]), _text(parts[5]), _text(parts[6])
+    session.reason, session.idle_mwh = parts[7], int(parts[9])
+    session.requested, session.leaving = bool(int(parts[8]) & 1), bool(int(parts[8]) & 2)
+    before = int(parts[10]), int(parts[11])
+    session.before = before if before[1] >= 0 else None
+    marks = [_read_mark(part) for part in parts[12:]]
+    session.begin, session.last, session.end, session.cut = marks[:4]
+    session.middle = marks[4:]
+    session.restarted = session.state == ACTIVE
 
 
 def _mark(mark):
@@ -107,13 +154,9 @@ def _mark(mark):
 def _read_mark(text):
     if text == "-":
         return None
-    parts = text.split(",")
-    return Mark(int(parts[0]), int(parts[1]), parts[2], int(parts[3]), int(parts[4]))
-
-
-def _hex(text):
-    return binascii.hexlify(text.encode()).decode() or "-"
+    sequence, t_unix_ms, letter, mwh, decimals, meter = text.split(",")
+    return Mark(int(sequence), int(t_unix_ms), letter, int(mwh), int(decimals), int(meter))
 
 
 def _text(text):
-    return "" if text == "-" else binascii.unhexlify(text).decode()
+    return "" if text == "-" else text

@@ -8,8 +8,10 @@ from . import decode, ocmf
 from .constant import const
 from .meter_reader import IMPLAUSIBLE
 from .session import Seen
+from .session_gate import meter_id
 
-_MOST_SERIAL = const(40)
+_MOST_SERIAL = const(64)
+_NEVER = b'"\\|'  # would be escapes in a record, six characters each
 
 
 def seen(watch, reading, clock):
@@ -23,8 +25,10 @@ def seen(watch, reading, clock):
         anchor = clock.anchor()
         places = ocmf.decimals(total[1], total[2] == 0)
         sync = ocmf.letter(anchor, clock.error_ms())
-        mark = ocmf.Mark(reading.sequence, time_ms(clock, mono_ms), sync, total[0], places)
-    return Seen(mark, mono_ms, _power_mw(reader.profile, reading), serial, reader.profile.id)
+        meter = meter_id(serial)
+        mark = ocmf.Mark(reading.sequence, time_ms(clock, mono_ms), sync, total[0], places, meter)
+    power_mw = reader.milli("power_w", reading, watch.setup)
+    return Seen(mark, mono_ms, power_mw, serial, reader.profile.id)
 
 
 def time_ms(clock, mono_ms):
@@ -45,34 +49,24 @@ def state_letter(reading, known):
 
 
 def serial_of(watch):
-    """Serial number as text; profile and unit id if the meter has none; "" if not yet read."""
+    """Serial number as text; profile and unit id if the meter gives none; "" as long as it may yet
+    be read.
+    """
     profile = watch.reader.profile
-    names = [register for register in profile.identity if register.name == "serial"]
-    if not names:
-        return "%s/%d" % (profile.id, watch.reader.unit)
-    for function, address, words in watch.identity:
-        if (function, address) == (names[0].function, names[0].address):
-            return _serial_text(bytes(words), names[0].order)
-    return "" if not watch.identity else "%s/%d" % (profile.id, watch.reader.unit)
+    for register in profile.identity:
+        for function, address, words in watch.identity:
+            if register.name == "serial" and (function, address) == register[1:3]:
+                return _serial_text(bytes(words), register.order)
+    if profile.identity and not watch.identified:
+        return ""
+    return "%s/%d" % (profile.id, watch.reader.unit)
 
 
 def _serial_text(words, order):
-    """Up to eight bytes are a number, more are text; what is not readable is hexadecimal."""
+    """Up to eight bytes are a number, more are text; what is not plain text is hexadecimal."""
     if len(words) <= 8:
         return str(decode.unsigned(words, order))
     text = words.rstrip(b"\x00 ").lstrip(b"\x00 ")
-    if text and all(33 <= byte < 127 for byte in text):
+    if text and all([33 <= byte < 127 and byte not in _NEVER for byte in text]):
         return text.decode()[:_MOST_SERIAL]
-    return "".join(["%02x" % byte for byte in words])[:_MOST_SERIAL]
-
-
-def _power_mw(profile, reading):
-    """The total active power in milliwatts, or None."""
-    offset = 0
-    for index, column in enumerate(profile.columns):
-        end = offset + 2 * column.count
-        if column.name == "power_w" and column.scale_factor < 0 and reading.present >> index & 1:
-            words = reading.words[offset:end]
-            return decode.milli(words, column.kind, column.order, column.exp10, column.markers)
-        offset = end
-    return None
+    return "".join(["%02x" % byte for byte in text or words])[:_MOST_SERIAL]

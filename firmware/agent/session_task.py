@@ -3,27 +3,31 @@
 Loaded only where the configuration has `sessions` or `fiscal_interval_s`. A reading is in the
 journal before it gets here. Signing waits until the bus is idle. A driver is named by a keyed
 pseudonym (HMAC-SHA256) from the first moment on: must never keep, log or write an identifier, and
-never let a session stop the sampling.
+never let a session, its store or its key stop the sampling.
 """
 
 import binascii
 import hashlib
 
-from . import ocmf, session_meter
+from . import log, session_meter, session_record
 from .constant import const
-from .errors import JournalFull, SessionError
+from .errors import FwError, JournalFull, SessionError
 from .session import ACTIVE, CONTACT, ENDED, Session
 from .session_book import Book
-from .version import VERSION
+from .session_fiscal import Fiscal
 
 _EVENT = const(16)
+_TASK_RESTARTED = const(9)
 _LOOK_MS = const(250)
+_LOOKS = const(2)  # a contact that is found moved so often in a row has moved
+_RETRY_MS = const(10000)  # after the key did not sign, or the store did not keep
 _SIGN_MS = const(700)
 _KEEP_MS = const(900000)  # how old the kept reading of an open session may be
 _PSEUDONYM_LEN = const(16)
 _MOST_USER = const(64)
-_MOST_NAME = const(80)
 _KEY_NAME = const("pseudonym_key")
+# What may go wrong here without anybody else being told; a fault is reported, sampling goes on.
+_FAULTS = (FwError, OSError, ValueError, LookupError, TypeError, MemoryError)
 _STEPS = {"E": "end", "L": "end", "R": "end", "P": "power", "A": "abort"}
 
 
@@ -57,16 +61,31 @@ class Sessions:
         self._sleep_ms = sleep_ms
         self.sessions = [Session(section) for section in config["sessions"]]
         self._contacts = [self._contact(board, session) for session in self.sessions]
-        self.book = Book(board.store, self._journal, self.sessions)
-        self._fiscal_ms = {}  # meter -> monotonic time of its last fiscal reading
-        self._fiscal = {}  # meter -> what its fiscal record says
+        self._moved = [0] * len(self.sessions)  # looks at which a contact was found moved
         self._kept_ms = 0
+        self._told = ""  # code of the fault that was reported last
+        self._pause_until_ms = 0
+        self._broken = None  # why there are no sessions in this boot
         for session, is_closed in zip(self.sessions, self._contacts):
             session.closed = bool(is_closed and is_closed())
+        self._open_book(board.store)
+
+    def _open_book(self, store):
+        """What cannot be read is left as it is: pages might be given out twice."""
+        named = {number + 1: session for number, session in enumerate(self.sessions)}
         try:
-            self.book.recover()
-        except JournalFull:
-            pass  # stays in the book until there is room
+            self.book = Book(store, self._journal, named)
+        except _FAULTS as error:
+            self._broken = error
+            self._report(error)
+            return
+        self._fiscal = Fiscal(self._config["fiscal_interval_s"], self.book.fiscal, self._clock)
+        for number, user in self.book.dropped:
+            self._tell(number, user, "expired")
+        for number in self.book.sessions:
+            if number > len(self.sessions):
+                self._tell(number, self.book.sessions[number].user, "abort")
+        self._safely(self.book.recover)
 
     def _contact(self, board, session):
         settings = session.settings
@@ -83,91 +102,124 @@ class Sessions:
             await self._sleep_ms(_LOOK_MS)
 
     def look(self):
-        """The contactors; a change asks for a reading at once."""
-        for session, is_closed in zip(self.sessions, self._contacts):
+        """The contactors; a change asks for a reading at once. Who was named too long ago."""
+        if not self._broken:
+            self._safely(self._look)
+
+    def _look(self):
+        changed = False
+        for number, (session, is_closed) in enumerate(zip(self.sessions, self._contacts)):
             closed = bool(is_closed and is_closed())
-            if closed != session.closed:
-                session.closed = closed
+            self._moved[number] = self._moved[number] + 1 if closed != session.closed else 0
+            if self._moved[number] >= _LOOKS:
+                self._moved[number] = 0
+                changed = session.contact(closed) or changed
                 self._meters.poll_soon()
+            expired = session.expire(self._clock.mono_ms())
+            if expired is not None:
+                self._tell(number + 1, expired, "expired")
+                changed = True
+        if changed:
+            self.book.save()
 
     def step(self):
         """Issue one record if there is one and the bus is idle; True if one was issued."""
+        if self._broken or self._clock.mono_ms() < self._pause_until_ms:
+            return False
         if self._meters.idle_ms() < min(_SIGN_MS, self._meters.interval_ms // 2):
             return False
-        try:
-            return self._issue()
-        except JournalFull:
-            return False  # ended sessions wait in the book
+        return bool(self._safely(self._issue))
 
     def _issue(self):
         if self.book.pending:
             self.book.recover()
             return True
-        ended = [n for n, session in enumerate(self.sessions) if session.state == ENDED]
+        self.book.recover()
+        sessions = self.book.sessions
+        ended = [number for number in sorted(sessions) if sessions[number].state == ENDED]
+        fiscal = None if ended else self._fiscal.next()
         if ended:
-            number = ended[0]
+            self._issue_session(ended[0], sessions[ended[0]])
+        elif fiscal:
+            self.book.issue("F", lambda page: session_record.fiscal(fiscal, page, self._signer))
+        self._told = ""
+        return bool(ended or fiscal)
+
+    def _issue_session(self, number, session):
+        point = "%s %d" % (self._config["station_id"], number)
+        user = session.user
+        try:
             self.book.issue(
-                "T", lambda page: self._transaction(number, page), self.sessions[number]
+                "T",
+                lambda page: session_record.transaction(session, point, page, self._signer),
+                session,
             )
-        elif self._fiscal:
-            head, item = self._fiscal.pop(min(self._fiscal))
-            self.book.issue("F", lambda page: self._record(page, head, [item]))
-        else:
-            return False
-        return True
+        except SessionError as error:
+            log.error("sessions", "refused", code=error.code, text=str(error))
+            session.issued(refused=True)
+            self.book.save()
+            self._tell(number, user, "refused")
+        if session.closed or session.requested:
+            self._meters.poll_soon()  # the next one has begun already
+        if number > len(self.sessions) and session.state != ENDED:
+            del self.book.sessions[number]
+
+    # -- faults
+
+    def _safely(self, act):
+        """`act()`, or None after a fault, which is reported once."""
+        try:
+            return act()
+        except JournalFull:
+            return None  # ended sessions wait in the book
+        except _FAULTS as error:
+            self._report(error)
+            self._pause_until_ms = self._clock.mono_ms() + _RETRY_MS
+            return None
+
+    def _report(self, error):
+        code = getattr(error, "code", None)
+        code = code if isinstance(code, str) else type(error).__name__
+        if code != self._told:
+            self._told = code
+            log.error("sessions", "fault", code=code, text=str(error))
+            self._recorder.event(_TASK_RESTARTED, ["sessions", code])
 
     # -- readings
 
     def on_reading(self, reading):
         """A reading that is durable."""
+        if not self._broken:
+            self._safely(lambda: self._follow(reading))
+
+    def _follow(self, reading):
         watch = self._meters.watch_of(reading.meter)
         meter = self._meters.watches.index(watch)
         seen = session_meter.seen(watch, reading, self._clock)
-        changed = False
+        self._fiscal.note(meter, watch, reading, seen, self._meters.interval_ms // 2)
+        steps = []
         for number, session in enumerate(self.sessions):
             if session.settings["meter"] == meter:
-                changed = self._take(number, session, seen) or changed
-        active = any(session.state == ACTIVE for session in self.sessions)
-        if changed or (active and seen.mono_ms - self._kept_ms >= _KEEP_MS):
+                before = session.state
+                if session.take(seen):
+                    steps.append((number + 1, session.user, _step(before, session)))
+        active = any([session.state == ACTIVE for session in self.sessions])
+        if steps or (active and seen.mono_ms - self._kept_ms >= _KEEP_MS):
             self._kept_ms = seen.mono_ms
-            self.book.save()
-        self._note_fiscal(meter, watch, reading, seen)
+            self.book.save()  # before it is told: what was told has a record
+        for step in steps:
+            if step[2]:
+                self._tell(*step)
 
-    def _take(self, number, session, seen):
-        before = session.state
-        if not session.take(seen):
-            return False
-        if session.state == ACTIVE:
-            self._tell(number, session, "begin" if before != ACTIVE else "resume")
-        elif session.state == ENDED:
-            self._tell(number, session, _STEPS[session.tx])
-        return True
-
-    def _tell(self, number, session, step):
-        self._recorder.event(_EVENT, [number + 1, step, binascii.unhexlify(session.user)])
-
-    def _note_fiscal(self, meter, watch, reading, seen):
-        interval_ms = 1000 * self._config["fiscal_interval_s"]
-        due_ms = self._fiscal_ms.get(meter, -interval_ms) + interval_ms
-        if not interval_ms or seen.mono_ms < due_ms:
-            return
-        self._fiscal_ms[meter] = seen.mono_ms
-        serial = seen.serial or "%s/%d" % (seen.model, watch.reader.unit)
-        state = session_meter.state_letter(reading, bool(seen.serial))
-        if seen.mark:
-            item = ocmf.reading(seen.mark)
-        else:
-            sync = ocmf.letter(self._clock.anchor(), self._clock.error_ms())
-            t_unix_ms = session_meter.time_ms(self._clock, seen.mono_ms)
-            item = ocmf.failed(t_unix_ms, sync, "E" if state == "G" else state)
-        user = [("IS", "false"), ("IT", '"NONE"')]  # strict verifiers want them in every record
-        sequence = [("US", '"%d"' % reading.sequence)]
-        self._fiscal[meter] = (self._meter(serial, seen.model) + user + sequence, item)
+    def _tell(self, number, user, step):
+        self._recorder.event(_EVENT, [number, step, binascii.unhexlify(user)])
 
     # -- commands
 
     def command(self, connector, verb, user=""):
         """`start`, `stop` or `stop-remote` from the controller; the session's pseudonym in hex."""
+        if self._broken:
+            raise SessionError("session-book", "expected kept sessions, found: %s" % self._broken)
         if not 1 <= connector <= len(self.sessions):
             raise SessionError(
                 "session-connector",
@@ -175,8 +227,10 @@ class Sessions:
             )
         session = self.sessions[connector - 1]
         if verb == "start":
-            session.start(self._pseudonym(user))
+            named = self._pseudonym(user)
+            session.start(named, self._clock.mono_ms())
         elif verb in ("stop", "stop-remote"):
+            named = session.user
             session.stop("R" if verb == "stop-remote" else "L")
         else:
             raise SessionError(
@@ -184,7 +238,7 @@ class Sessions:
             )
         self.book.save()
         self._meters.poll_soon()
-        return session.user_next if verb == "start" else session.user
+        return named
 
     def _pseudonym(self, user):
         if len(user.encode()) > _MOST_USER:
@@ -197,40 +251,9 @@ class Sessions:
             return ""
         return binascii.hexlify(pseudonym(self._key, user)).decode()
 
-    # -- records
 
-    def _transaction(self, number, page):
-        session = self.sessions[number]
-        middle = session.middle
-        while True:
-            marks = [session.begin] + middle + [session.end]
-            places = ["B"] + ["C"] * len(middle) + [session.tx]
-            items = [ocmf.reading(mark, tx) for mark, tx in zip(marks, places)]
-            record = self._record(page, self._head(number, session, marks), items)
-            if len(record) <= ocmf.MAX_LEN or not middle:
-                return record
-            middle = middle[1:]
-
-    def _head(self, number, session, marks):
-        fields = self._meter(session.serial, session.model)
-        if session.user:
-            fields += [("IS", "true"), ("IL", '"HEARSAY"'), ("IT", '"UNDEFINED"')]
-            fields.append(("ID", ocmf.quoted(session.user)))
-        else:
-            fields += [("IS", "false"), ("IL", '"NONE"'), ("IT", '"NONE"')]
-        point = ocmf.quoted("%s %d" % (self._config["station_id"], number + 1))
-        if len(point) <= _MOST_NAME:
-            fields += [("CT", '"CBIDC"'), ("CI", point)]
-        fields.append(("US", '"%s"' % " ".join([str(mark.sequence) for mark in marks])))
-        if session.idle_mwh >= 0:
-            fields.append(("UI", '"%s"' % ocmf.kwh(session.idle_mwh, 6)))
-        return fields
-
-    def _meter(self, serial, model):
-        return [("MM", ocmf.quoted(model)), ("MS", ocmf.quoted(serial))]
-
-    def _record(self, page, head, items):
-        kid = binascii.hexlify(self._signer.kid_8).decode()
-        fields = [("FV", '"1.3"'), ("GI", '"Meterseal"'), ("GS", ocmf.quoted(kid))]
-        fields += [("GV", ocmf.quoted(VERSION)), ("PG", '"%s"' % page)]
-        return ocmf.signed(ocmf.payload(fields + head, items), self._signer)
+def _step(before, session):
+    """What an event says of a session that changed."""
+    if session.state == ACTIVE:
+        return "begin" if before != ACTIVE else "resume"
+    return _STEPS[session.tx] if session.state == ENDED else None

@@ -7,7 +7,7 @@ from agent import ocmf
 from agent.clock import BATTERY_RTC, COLLECTOR, NTP, NTP_CONFIRMED, OPERATOR, RTC
 from agent.signer import SoftwareSigner
 
-MARK = ocmf.Mark(7, 1772359445006, "S", 2935600000, 3)
+MARK = ocmf.Mark(7, 1772359445006, "S", 2935600000, 3, 1)
 
 
 class NumberTest(unittest.TestCase):
@@ -68,7 +68,7 @@ class TextTest(unittest.TestCase):
         self.assertIn('"RV":2935.600,', ocmf.reading(MARK, "B"))
 
     def test_unknown_time_is_flagged(self):
-        item = json.loads(ocmf.reading(ocmf.Mark(1, 5, "U", 0, 3), "B"))
+        item = json.loads(ocmf.reading(ocmf.Mark(1, 5, "U", 0, 3, 1), "B"))
         self.assertEqual((item["EF"], item["TM"][-1]), ("t", "U"))
 
     def test_a_failed_reading_has_no_value(self):

@@ -123,7 +123,7 @@ class ConfigTest(unittest.TestCase):
         return config.load(lambda name: json.dumps(found if "config" in name else {}).encode())
 
     def test_none_by_default_and_defaults_of_one(self):
-        self.assertEqual(self.loaded([{}])["sessions"][0]["trigger"], "contact")
+        self.assertEqual(self.loaded([{"contact_pin": 4}])["sessions"][0]["trigger"], "contact")
 
     def test_a_connector_without_a_meter_is_refused(self):
         with self.assertRaises(ConfigError) as caught:
@@ -306,7 +306,7 @@ class CutTest(unittest.TestCase):
         world.step()
         world.pass_time(60)
         world.closed = False
-        world.sessions.look()
+        world.look()
         world.take()
         world.power.cut_at, world.power.fraction = world.power.done + operations, fraction
         cut = False
@@ -332,7 +332,7 @@ class CutTest(unittest.TestCase):
         world.closed = True
         world.step()
         world.closed = False
-        world.sessions.look()
+        world.look()
         world.take()
         real, world.journal.append = world.journal.append, refuse
         self.assertFalse(world.sessions.step())

@@ -24,19 +24,22 @@ SESSION = {
     "start_hold_s": 0,
     "stop_hold_s": 120,
 }
+OCMF = 5
 ENERGY = (4, 0x48, 2, 0)
 POWER = (4, 0x4C, 2, 0)
 KEY = b"k" * 32
 
 
-def profile():
-    """Energy in Wh as u32, power in W as s32, a serial number."""
+def profile(power_sf=None):
+    """Energy in Wh as u32, power in W as s32, a serial number; `power_sf`: power has a factor."""
     made = Profile("sdm120", b"p" * 16, Bus(9600, "N", 1, 50, 16, 20, 300, 20))
     order = ORDERS["ABCD"]
     made.columns = (
         Column("energy_import_wh", 4, 0x48, 2, order, "u32", 3, -1, ()),
-        Column("power_w", 4, 0x4C, 2, order, "s32", 3, -1, ()),
+        Column("power_w", 4, 0x4C, 2, order, "s32", 3, -1 if power_sf is None else 0, ()),
     )
+    if power_sf is not None:
+        made.setup = (Register("power_sf", 3, 0x50, 1, order, ()),)
     made.total = 0
     made.identity = (Register("serial", 3, 0xFC00, 2, order, ()),)
     made.listed = tuple((c.function, c.address, c.count) for c in made.columns)
@@ -49,9 +52,12 @@ class _Client:
 
 
 class _Watch:
-    def __init__(self, reader, serial):
+    def __init__(self, reader, serial, power_sf=None):
         self.reader = reader
         self.setup = ()
+        if power_sf is not None:
+            self.setup = ((3, 0x50, power_sf.to_bytes(2, "big")),)
+        self.identified = True
         self.identity = ((3, 0xFC00, serial.to_bytes(4, "big")),)
 
 
@@ -97,10 +103,12 @@ class _Recorder:
 class SessionWorld(Station):
     """`step()` is one round of everything; `closed`, `watts`, `serial` are the world outside."""
 
-    def __init__(self, sectors=64, fiscal_interval_s=0, **changes):
+    def __init__(self, sectors=64, fiscal_interval_s=0, power_sf=None, **changes):
         super().__init__(sectors=sectors, max_readings=20)
         self.settings_of_session = dict(SESSION, **changes)
+        self.connectors = [self.settings_of_session]
         self.fiscal_interval_s = fiscal_interval_s
+        self.power_sf = power_sf
         self.closed = False
         self.watts = 0
         self.serial = 1001
@@ -121,7 +129,7 @@ class SessionWorld(Station):
 
     def _sessions(self):
         config = dict(
-            sessions=[self.settings_of_session],
+            sessions=self.connectors,
             fiscal_interval_s=self.fiscal_interval_s,
             station_id="bench|ขอนแก่น",
         )
@@ -131,14 +139,22 @@ class SessionWorld(Station):
     def change_meter(self, serial):
         """The meter on the bus, with its identity read."""
         self.serial = serial
-        reader = MeterReader(_Client(), 1, profile(), self.clock)
-        watch = _Watch(reader, serial)
+        reader = MeterReader(_Client(), 1, profile(self.power_sf), self.clock)
+        watch = _Watch(reader, serial, self.power_sf)
         if hasattr(self, "sessions") and self.task.watches and self.boots == self._task_boot:
             self.task.watches[0].identity = watch.identity
         else:
             self.task, self._task_boot = _Meters([watch]), self.boots
         meter = Meter("sdm120", b"p" * 16, 1, watch.identity, (), (ENERGY, POWER))
         self.set_meters((meter,))
+
+    def set_identity(self, identity):
+        """What the meter answers for its identity; a serial number is text if it is long."""
+        self.task.watches[0].identity = identity
+
+    def journal_has_record(self):
+        """Whether an OCMF record waits in the journal."""
+        return any([kind == OCMF for kind, _ in self.journal.unsealed()])
 
     def pass_time(self, seconds):
         """The meter counts on."""
@@ -162,11 +178,16 @@ class SessionWorld(Station):
     def step(self, seconds=60, status=0, flags=0):
         """Time, contacts, a reading, a record, a batch: one round of everything."""
         self.pass_time(seconds)
-        self.sessions.look()
+        self.look()
         self.take(status, flags)
         while self.sessions.step():
             pass
         self.seal()
+
+    def look(self):
+        """So often that a contact that moved is believed."""
+        for _ in range(2):
+            self.sessions.look()
 
     def finish(self):
         """Everything that waits is sealed and has left."""
