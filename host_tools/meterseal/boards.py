@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from meterseal.boards_room import least_bytes
 from meterseal.errors import ConfigurationError
 from meterseal.resources import boards_dir
 
@@ -22,7 +23,6 @@ _FILES: Final = (
     *("board.json", "board.md", "manifest.py", "mpconfigboard.cmake", "mpconfigboard.h"),
     *("partitions.csv", "sdkconfig.board"),
 )
-_NVS_LEAST: Final = 3 * SECTOR
 _CONFIG_PINS: Final = ("tx_pin", "rx_pin", "de_pin")
 
 
@@ -34,6 +34,7 @@ class Chip:
     strapping: frozenset[int]
     flash: frozenset[int]
     console: frozenset[int]
+    boot_button: int
     input_only: frozenset[int] = frozenset()
     octal_psram: frozenset[int] = frozenset()
 
@@ -49,6 +50,7 @@ CHIPS: Final = {
         strapping=frozenset({0, 2, 5, 12, 15}),
         flash=_pins((6, 11)),
         console=frozenset({1, 3}),
+        boot_button=0,
         input_only=_pins((34, 39)),
     ),
     # ESP32-S3 Series Datasheet, sections 2.3 and 3; USB Serial/JTAG is a console too
@@ -57,6 +59,7 @@ CHIPS: Final = {
         strapping=frozenset({0, 3, 45, 46}),
         flash=_pins((26, 32)),
         console=frozenset({19, 20, 43, 44}),
+        boot_button=0,
         octal_psram=_pins((33, 37)),
     ),
     # ESP32-C3 Series Datasheet, sections 2.2 and 3
@@ -65,6 +68,7 @@ CHIPS: Final = {
         strapping=frozenset({2, 8, 9}),
         flash=_pins((11, 17)),
         console=frozenset({18, 19, 20, 21}),
+        boot_button=9,
     ),
 }
 _OUTPUTS: Final = ("rs485_tx", "rs485_de", "sda", "scl", "led")
@@ -146,6 +150,7 @@ def _objections(chip: Chip, board: dict[str, Any], key: str, pin: int) -> Iterat
         (chip.strapping, "decides how the chip starts"),
         (chip.flash, "belongs to the flash"),
         (chip.console, "belongs to the console"),
+        ((chip.boot_button,), "is the BOOT button, which asks for safe mode"),
         (chip.octal_psram if board["psram"] == "octal" else (), "belongs to the PSRAM"),
         (chip.input_only if key in _OUTPUTS else (), "is an input only"),
     ):
@@ -175,8 +180,8 @@ def _check_roles(board: dict[str, Any], named: dict[str, Partition]) -> list[str
         return found
     if named["journal"].size != board["journal_bytes"]:
         found.append("journal_bytes is not the size of the partition journal")
-    if named["nvs"].size < _NVS_LEAST:
-        found.append("nvs is too small for key, configuration copies and update state")
+    if named["nvs"].size < least_bytes():
+        found.append(f"nvs is too small: {least_bytes()} bytes for key, copies and update state")
     apps = sorted(one.subtype for one in named.values() if one.kind == "app")
     if apps != (["ota_0", "ota_1"] if board["ota"] else ["factory"]):
         found.append(f"ota is {board['ota']}, the app partitions are {', '.join(apps)}")

