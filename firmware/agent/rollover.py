@@ -2,8 +2,9 @@
 
 The statement (content type 65003, payload {0: 1, 1: new public key}) is in the state store before
 the new key is, and is given again as long as the same old key is meant: a cable pulled in between
-loses nothing. Afterwards the old key is gone; the chain begins anew and names the old one's head.
-Must never run beside the application, which holds the old key, and never give a key away.
+loses nothing. Session records that wait are sealed by the old key first. Afterwards the old key is
+gone; the chain begins anew and names the old one's head. Must never run beside the application,
+which holds the old key, and never give a key away.
 """
 
 import binascii
@@ -25,6 +26,9 @@ def roll_over(board, old_device_id, host_entropy):
     keystore = Keystore.load(board.store)
     signer = keystore.signer()
     if signer.kid_8 == old_kid_8:
+        from .rollover_seal import seal_waiting
+
+        seal_waiting(board, keystore, signer)
         signer = _replace(board, keystore, signer, host_entropy)
     kept = board.store.get(NAME) or b""
     if kept[:_KID_LEN] != old_kid_8:

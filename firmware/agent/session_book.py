@@ -27,6 +27,22 @@ def is_open(store):
     return any([mark in blob for mark in _OPEN])
 
 
+def settle(store, journal):
+    """Without the station: the record that is being issued goes from the blob to the journal."""
+    lines = bytes(store.get(NAME) or b"").split(b"\n")
+    kept = [line for line in lines if line[:2] != b"P "]
+    for line in lines:
+        if line[:2] == b"P ":
+            _append_once(journal, line[2:])
+    if len(kept) < len(lines):
+        store.set(NAME, b"\n".join(kept))
+
+
+def _append_once(journal, record):
+    if record not in [payload for kind, payload in journal.unsealed() if kind == _OCMF]:
+        journal.append(_OCMF, record)  # JournalFull: it stays pending
+
+
 class Book:
     """`pages`: the last page number of each of the contexts T and F; 0: none yet.
 
@@ -61,9 +77,7 @@ class Book:
             self.save()
         if not self.pending:
             return
-        held = self.pending.encode()
-        if held not in [payload for kind, payload in self._journal.unsealed() if kind == _OCMF]:
-            self._journal.append(_OCMF, held)  # JournalFull: it stays pending
+        _append_once(self._journal, self.pending.encode())
         self.pending = ""
         self.save()
 

@@ -1,13 +1,19 @@
 """A new key that the old one named; what a pulled cable leaves; the chain that begins then."""
 
+import asyncio
 import binascii
+import json
 import unittest
 
+from agent import log
 from agent.errors import KeystoreError
 from agent.keystore import Keystore
 from agent.rollover import roll_over
+from agent.sealer_gather import OCMF
 from fakes.nor_flash import PowerCut
+from fakes.whole_board import WholeBoard
 from support import minicbor
+from support.run_app import fresh_loop, run_for
 from support.sealing_station import Station
 
 ENTROPY = bytes(range(32))
@@ -17,12 +23,28 @@ class Board:
     """What rollover needs of a board."""
 
     def __init__(self, station):
-        self.store = station.store
+        self.store, self.flash = station.store, station.flash.after_cut()
         self.random = self.key_entropy = station.random
 
 
 def device_id(station):
     return binascii.hexlify(Keystore.load(station.store).signer().kid_8).decode()
+
+
+def end_session(app, pending):
+    """The record of the open session is in the journal, or only in the state store."""
+
+    def cut(kind, content):
+        raise PowerCut()
+
+    app.sessions.sessions[0].abandon()
+    append = app.journal.append
+    if pending:
+        app.journal.append = cut
+    try:
+        app.sessions._issue()
+    except PowerCut:
+        app.journal.append = append
 
 
 class RolloverTest(unittest.TestCase):
@@ -91,6 +113,33 @@ class RolloverTest(unittest.TestCase):
         payload = self.station.sealed()
         self.assertEqual(payload[17], {0: 0, 1: b"r" * 32})
         self.assertEqual(device_id(self.station), made["device_id"])
+
+    def test_records_of_sessions_are_sealed_by_the_key_that_signed_them(self):
+        for pending in (False, True):
+            self.check_records(pending)
+
+    def check_records(self, pending):
+        board = WholeBoard(sessions=[{"contact_pin": 4}], seal_interval_s=3600)
+        app = board.power_on()
+        log.configure(log.OFF)
+        board.contactor_closed = True
+        asyncio.run(run_for(app, board, 60))
+        fresh_loop()
+        end_session(app, pending)
+        old = app.signer.kid_8
+        made = roll_over(board, binascii.hexlify(old).decode(), ENTROPY)
+        self.assertNotEqual(binascii.unhexlify(made["device_id"]), old)
+        app = board.power_on()
+        self.assertEqual([one for one in app.journal.unsealed() if one[0] == OCMF], [])
+        found = {}
+        for _, _, read in app.journal.batches():
+            batch = minicbor.decode(bytes(read())).value
+            for text in minicbor.decode(batch[2]).get(18, ()):
+                found.setdefault(text, []).append(minicbor.decode(batch[0])[4])
+        self.assertEqual(list(found.values()), [[old]])
+        gateway = json.loads(next(iter(found)).split("|")[1])["GS"]
+        self.assertEqual(gateway, binascii.hexlify(old).decode())
+        self.assertEqual((app.sessions.book.pages["T"], app.sessions.book.pending), (1, ""))
 
     def test_another_key_is_refused(self):
         with self.assertRaises(KeystoreError) as caught:
