@@ -3,8 +3,10 @@
 import json
 import subprocess
 import sys
+import time
 from hashlib import sha256
 from pathlib import Path
+from random import Random
 
 import pytest
 from meterseal.collector.registry_database import open_registry
@@ -65,6 +67,38 @@ def test_the_cable_is_pulled_at_every_step(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         print(f"killed {sum(reached)} times, resumed; {done_already(done.stderr)} were done")
         assert all(reached)
+        in_service(made)
+
+
+@pytest.mark.parametrize(
+    ("seed", "cuts"), [(1, 2), *(pytest.param(n, 9, marks=pytest.mark.long) for n in range(2, 5))]
+)
+def test_cable_and_power_go_at_any_moment(tmp_path: Path, seed: int, cuts: int) -> None:
+    """The command dies, or the board does and its port with it, or both; then once more."""
+    random = Random(seed)
+    told = []
+    with bench(tmp_path) as made:
+        for number in range(cuts):
+            what = ("board", "cable", "both")[number % 3]
+            with subprocess.Popen(made.command(), stderr=subprocess.PIPE, text=True,
+                                  stdout=subprocess.DEVNULL) as running:  # fmt: skip
+                assert running.stderr is not None
+                for _ in range(random.randrange(1, 150)):  # lines that it says
+                    running.stderr.readline()
+                time.sleep(random.uniform(0, 0.5))
+                if what != "board":
+                    running.kill()
+                if what != "cable":
+                    made.power_cut()
+                said = running.communicate(timeout=120)[1]
+            assert running.returncode in (0, 1, 3, -9), said
+            assert "Traceback" not in said, said
+            told.append(f"{what} {running.returncode} {said[-200:]!r}")
+            if what != "cable":
+                made.power_on()
+        done = made.run()
+        print(*told, sep="\n")
+        assert done.returncode == 0, done.stderr
         in_service(made)
 
 

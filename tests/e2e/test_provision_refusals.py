@@ -117,6 +117,7 @@ def test_the_registry_is_asked_and_meters_are_compared(tmp_path: Path) -> None:
         assert identity[3] in (made.out / "report.txt").read_text()
 
 
+@pytest.mark.long
 def test_a_planted_file_is_removed_before_it_can_make_the_key(tmp_path: Path) -> None:
     planted = tmp_path / "planted.py"
     planted.write_text(

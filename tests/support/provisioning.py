@@ -2,10 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,19 @@ class Bench:
             cwd=cwd,
             check=False,
         )
+
+    def power_cut(self) -> None:
+        """The board dies where it stands, and its port with it."""
+        supervisor = self.board._process.pid
+        children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+        for pid in (supervisor, *map(int, children)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.board.stop()
+
+    def power_on(self) -> None:
+        """The board starts from what is on its flash."""
+        self.board = self._board()
 
     def kill_at(self, step: str, further: int = 0) -> bool:
         """Kill the command when it begins a step, or `further` lines on; whether it got there."""
