@@ -52,15 +52,18 @@ class DeviceReport(NamedTuple):
 
 def report(verifier: Verifier) -> list[DeviceReport]:
     """Every device that a verifier accepted batches of, in the order of their ids."""
-    return [
-        DeviceReport(
-            kid,
-            verifier.trust.keys[kid].station if kid in verifier.trust.keys else "",
-            tuple(_chain(chain) for chain in device.chains.values()),
-            _meters(device, verifier.totals),
-        )
-        for kid, device in sorted(verifier.devices.items())
-    ]
+    return [report_of(verifier, kid) for kid in sorted(verifier.devices)]
+
+
+def report_of(verifier: Verifier, kid: bytes) -> DeviceReport:
+    """One of these devices."""
+    device = verifier.devices[kid]
+    return DeviceReport(
+        kid,
+        verifier.trust.keys[kid].station if kid in verifier.trust.keys else "",
+        tuple(_chain(chain) for chain in device.chains.values()),
+        _meters(device, verifier.totals),
+    )
 
 
 def _chain(state: ChainState) -> ChainReport:
