@@ -5,7 +5,9 @@ import shutil
 import httpx
 import pytest
 from support.collector_process import CollectorProcess
-from support.fast_station import FastStation, trust_of
+from support.fast_station import trust_of
+
+from tests.host.test_audit_tampering import HourlyStation
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install it")
@@ -24,9 +26,9 @@ def page():
 
 
 def test_fleet_station_and_drop_zone(page, tmp_path):
-    good, gappy, silent = FastStation(), FastStation(), FastStation()
-    batches = [good.seal(k11=0) for _ in range(3)]
-    first, _, third = [gappy.seal(k11=0) for _ in range(3)]
+    good, gappy, silent = HourlyStation(), HourlyStation(), HourlyStation()
+    batches = [good.seal() for _ in range(3)]
+    first, _, third = [gappy.seal() for _ in range(3)]
     errors = []
     page.on("pageerror", lambda problem: errors.append(str(problem)))
     with CollectorProcess(tmp_path, trust_of([good, gappy, silent])) as collector:
@@ -48,4 +50,8 @@ def test_fleet_station_and_drop_zone(page, tmp_path):
         page.click("#fleet a >> nth=1")
         assert "station-2" in page.locator("h1").inner_text()
         assert "chain-gap" in page.content() and page.locator("#calendar").count() == 1
+        assert page.locator("#energy rect").count() + page.locator("#power rect").count() > 0
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.goto(collector.url + "/?words=station-3&state=no+batch+yet")
+        assert page.locator("#fleet tr").count() == 2
     assert not errors

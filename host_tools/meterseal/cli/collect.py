@@ -56,6 +56,12 @@ def collect(
         Path | None,
         typer.Option(help="Mutual TLS: only clients with a certificate of this authority, PEM."),
     ] = None,
+    webhook: Annotated[
+        list[str] | None, typer.Option(help="Tell this https:// address of batches and alerts.")
+    ] = None,
+    webhook_secret: Annotated[
+        Path | None, typer.Option(help="File with the secret that signs webhooks.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line when ready.")] = False,
 ) -> None:
     """Serve until told to stop (help text: `_HELP`)."""
@@ -71,6 +77,9 @@ def collect(
     settings = settings._replace(
         connections_per_address=connections_per_address, client_ca=client_ca
     )
+    settings = settings._replace(webhooks=tuple(webhook or ()), webhook_secret=webhook_secret)
+    if webhook and webhook_secret is None:
+        raise typer.BadParameter("--webhook needs --webhook-secret: receivers check the signature")
 
     def ready(url: str) -> None:
         found = receipt_key(settings)

@@ -36,6 +36,7 @@ _EVIDENCE: Final = frozenset({OPERATOR, AUDITOR})
 ALLOWED: Final[dict[Route, frozenset[str]]] = {
     ("GET", "/"): _EVERYONE,
     ("GET", "/stations/{device}"): _EVERYONE,
+    ("GET", "/metrics"): _EVERYONE,
     ("POST", "/v1/verify"): _EVERYONE,
     ("GET", "/v1/receipt.pem"): _EVERYONE,
     ("GET", "/docs"): _EVERYONE,

@@ -4,7 +4,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from prometheus_client import CollectorRegistry, generate_latest
+from fastapi import FastAPI
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from sqlalchemy import func, select
 
@@ -44,6 +46,15 @@ _COUNTERS: Final[dict[str, tuple[str, Callable[[DeviceStatus], float]]]] = {
         lambda one: one.refused,
     ),
 }
+
+
+def add_metrics(app: FastAPI, metrics: "Metrics") -> None:
+    """`/metrics`, for whoever has a viewer's token."""
+
+    @app.get("/metrics", response_class=PlainTextResponse)
+    def get_metrics() -> PlainTextResponse:
+        """State of all stations for Prometheus."""
+        return PlainTextResponse(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 class Metrics:

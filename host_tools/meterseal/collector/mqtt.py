@@ -14,15 +14,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from meterseal.collector.alone import alone
 from meterseal.collector.background import Say
 from meterseal.collector.intake import Intake
 from meterseal.collector.mqtt_session import Session
 from meterseal.errors import EnvironmentProblem
-
-try:
-    import fcntl
-except ImportError:  # Windows: one worker only.
-    fcntl = None  # type: ignore[assignment]
 
 _RETRY_S: Final = 2.0
 _LOG: Final = logging.getLogger(__name__)
@@ -65,10 +61,7 @@ def _url_problem(text: str) -> EnvironmentProblem:
 
 async def follow(broker: Broker, intake: Intake, data: Path, say: Say) -> None:
     """For ever; a broker that is away is tried again. `data`: holds the lock of the followers."""
-    with open(data / "mqtt.lock", "wb") as lock:
-        while fcntl and not _taken(lock.fileno()):
-            say("another worker follows the broker")
-            await asyncio.sleep(_RETRY_S)
+    async with alone(data / "mqtt.lock", say):
         while True:
             session = Session(intake, f"meterseal-{data.absolute().name}")
             if broker.tls is not None:
@@ -81,11 +74,3 @@ async def follow(broker: Broker, intake: Intake, data: Path, say: Say) -> None:
                 say(f"broker {broker.host}:{broker.port}: {problem}; it is tried again")
                 _LOG.warning("broker %s:%d: %s", broker.host, broker.port, problem)
             await asyncio.sleep(_RETRY_S)
-
-
-def _taken(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -11,29 +11,36 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from meterseal.collector.alone import alone
 from meterseal.collector.app import create_app
-from meterseal.collector.background import Background, Job
+from meterseal.collector.background import Background, Job, Say
 from meterseal.collector.bounded import BoundedHttp
 from meterseal.collector.database import Database
 from meterseal.collector.direct import DirectUploads
 from meterseal.collector.door import Door, Limits, limits
+from meterseal.collector.fleet import Fleet
 from meterseal.collector.guard import Guard, add_login
 from meterseal.collector.intake import Intake
 from meterseal.collector.live_trust import LiveTrust
+from meterseal.collector.metrics import Metrics, add_metrics
 from meterseal.collector.pages import Pages, add_pages
+from meterseal.collector.places import Places
 from meterseal.collector.quarantine import Quotas
 from meterseal.collector.receipt import load_or_create
 from meterseal.collector.rejudging import release
 from meterseal.collector.sessions import Sessions, add_routes
+from meterseal.collector.status import StatusFile
 from meterseal.collector.store import Store
 from meterseal.collector.tokens import LiveTokens, read_tokens
 from meterseal.collector.updates import Rollouts, add_update_routes
 from meterseal.collector.uploads import UploadsFirst
+from meterseal.collector.watch import Watch
+from meterseal.collector.webhooks import Webhook
 from meterseal.errors import EnvironmentProblem
 from meterseal.trust_keys import fingerprint
 
@@ -56,6 +63,8 @@ class Settings(NamedTuple):
     mqtt_ca: Path | None = None
     connections_per_address: int = 0
     quarantine_mib: int = 256
+    webhooks: tuple[str, ...] = ()
+    webhook_secret: Path | None = None
     client_ca: Path | None = None
 
     @property
@@ -168,7 +177,10 @@ def build(settings: Settings) -> ASGIApp:
     intake = Intake(store, trust.open_all, signer)
     app = create_app(intake, Background(*_jobs(settings, intake, trust)))
     add_routes(app, Sessions(store, trust))
-    add_pages(app, Pages(Database(settings.database_url), settings.database_url, trust))
+    places, status = Places(settings.trust), StatusFile(settings.data)
+    fleet = Fleet(Database(settings.database_url), trust, status, places)
+    add_pages(app, Pages(store, settings.database_url, trust, fleet))
+    add_metrics(app, Metrics(status, places, Database(settings.database_url)))
     rollouts = Rollouts(settings.data / "updates", Database(settings.database_url), trust)
     add_update_routes(app, rollouts)
     tokens = LiveTokens(settings.data)
@@ -179,13 +191,31 @@ def build(settings: Settings) -> ASGIApp:
 def _jobs(settings: Settings, intake: Intake, trust: LiveTrust) -> list[Job]:
     """What this worker does beside answering."""
     known = partial(release, intake.store, trust.open_all)
-    jobs = [Job("trust", partial(trust.follow, known))]
+    jobs = [Job("trust", partial(trust.follow, known)), *_watching(settings, trust)]
     if settings.mqtt:
         from meterseal.collector.mqtt import broker_of, follow
 
         broker = broker_of(settings.mqtt, settings.mqtt_ca)
         jobs.append(Job("mqtt", partial(follow, broker, intake, settings.data)))
     return jobs
+
+
+def _watching(settings: Settings, trust: LiveTrust) -> list[Job]:
+    """The watch, and the webhooks that it tells."""
+    secret = settings.webhook_secret.read_bytes().strip() if settings.webhook_secret else b""
+    hooks = [Webhook(one, secret, frozenset()) for one in settings.webhooks]
+
+    def tell(kind: str, content: dict[str, Any]) -> None:
+        for hook in hooks:
+            hook.tell(kind, content)
+
+    async def run(say: Say) -> None:
+        async with alone(settings.data / "watch.lock", say):
+            database, places = Database(settings.database_url), Places(settings.trust)
+            await Watch(database, trust, places, settings.data).follow(tell, say)
+
+    found = [Job("watch", run)]
+    return found + [Job(f"webhook {i}", one.follow) for i, one in enumerate(hooks, 1)]
 
 
 def serve_on(settings: Settings, listener: socket.socket, on_ready: Callable[[], None]) -> None:

@@ -118,6 +118,14 @@ class Store:
                 return
             last = rows[-1][:3]
 
+    def newest_batches(self, device: bytes, count: int) -> list[bytes]:
+        """The last verified batches of a device, by chain and number."""
+        query = select(BATCHES.c.raw).join(CHAINS, CHAINS.c.id == BATCHES.c.chain_id)
+        query = query.where(CHAINS.c.device == device)
+        query = query.order_by(BATCHES.c.chain_id.desc(), BATCHES.c.number.desc()).limit(count)
+        with self._database.read() as connection:
+            return list(connection.execute(query).scalars())[::-1]
+
 
 def _keep(
     connection: Connection, kept: list[Kept]

@@ -30,11 +30,11 @@ from meterseal.verify.state import load_file, save_file
 STATE: Final = "watch.json"
 _TOGETHER: Final = 500
 _PAUSE_S: Final = 1.0
-_SAVE_S: Final = 10.0
+_SAVE_S: Final = 2.0
 _SAVE_SHARE: Final = 20
 """At most a twentieth of the time goes into saving, however many stations there are."""
 _HISTORY: Final = 64
-_EVENTS: Final = (
+EVENT_NAMES: Final = (
     *("", "boot", "clock set", "meter lost", "meter found", "meter changed"),
     *("configuration changed", "firmware changed", "cabinet", "task restarted", "reset"),
     *("flash fault", "sampling interval", "sampling stopped", "update", "certificate", "session"),
@@ -153,7 +153,9 @@ class Watch:
         health = contents.health
         device.health = {name: int(health[key]) for key, name in _HEALTH.items() if key in health}
         for event in contents.events:
-            name = _EVENTS[event.kind] if event.kind < len(_EVENTS) else f"event {event.kind}"
+            name = (
+                EVENT_NAMES[event.kind] if event.kind < len(EVENT_NAMES) else f"event {event.kind}"
+            )
             device.events.append([name, batch.number, _text(event.detail)])
         del device.events[:-MAX_EVENTS]
 
