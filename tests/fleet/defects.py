@@ -11,7 +11,6 @@ from fractions import Fraction
 
 import numpy as np
 
-from tests.fleet.load import random_of
 from tests.fleet.registry import hash_of
 from tests.fleet.seal import Board
 from tests.fleet.world import PROFILES, time_text
@@ -26,6 +25,13 @@ class Expected:
     findings: dict = field(default_factory=dict)
     follows: set = field(default_factory=set)
     """Findings without energy that may come with it: which copy of a fork is first is chance."""
+    subjects: set = field(default_factory=set)
+    """What a finding that nobody expected would be about."""
+
+    def entry(self, fleet, kind, **fields):
+        """An entry of the registry that counts for nothing."""
+        self.findings["not-countersigned", f"entry {len(fleet.registry.entries) + 1}"] = 0
+        fleet.registry.add(kind, **fields)
 
     def add(self, code, line, milliwh=0):
         """A finding about a meter epoch."""
@@ -242,28 +248,3 @@ def book(fleet, activity, line, opening, closing):
     }
     document = {"format": "meterseal-report-book", "version": 1, "entries": [entry]}
     return json.dumps(document).encode()
-
-
-DEFECTS = (
-    outage,
-    cloned_board,
-    two_boards,
-    nested_meter,
-    replaced_meter,
-    replaced_board,
-    overdue_calibration,
-    changed_ratio,
-    wrong_profile,
-    overlapping_activity,
-    reused_closing,
-)
-
-
-def inject(fleet):
-    """Every defect at a station of its own; name -> Expected. The last stations stay clean."""
-    found = {}
-    for defect, station in zip(DEFECTS, fleet.stations, strict=False):
-        expected = found[defect.__name__] = Expected()
-        random = random_of(fleet.plan.seed, "defect", defect.__name__)
-        defect(fleet, station, random, expected)
-    return found
