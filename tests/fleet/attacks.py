@@ -182,6 +182,7 @@ def rolled_over(fleet, station, random, expected):
     line, old = station.lines[0], station.board
     first = moving(line, int(random.integers(500, 1500)), 2_500)
     new = board_of(fleet, "rolled", station.times[first] - 5_000)
+    new.genesis = 3
     station.batches += fleet.seal(station, indices=np.arange(first))
     later = np.arange(first, len(station.times))
     station.batches += fleet.seal(station, board=new, indices=later)

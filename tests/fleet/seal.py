@@ -109,6 +109,8 @@ class Board:
     events: list = field(default_factory=list)
     lost: list = field(default_factory=list)
     anchored: bool = True
+    genesis: int = 0
+    """Why the chain begins: 0 the first one of the key, 2 the operator, 3 a key rollover."""
 
     def __post_init__(self):
         secret = int.from_bytes(hashlib.sha256(b"key " + self.seed.encode()).digest(), "big")
@@ -136,14 +138,28 @@ class Board:
         self.boot_unix_ms = t_unix_ms
         self.events.append([1, self.boot, 0, [cause, 0]])
 
-    def seal(self, readings):
-        """One batch. `readings`: (meter, t_unix_ms array, one array of words per column)."""
+    def restart(self):
+        """A new chain, by the operator."""
+        self.chain = hashlib.sha256(self.chain).digest()[:16]
+        self.number, self.previous, self.genesis = 0, b"", 2
+
+    def lose(self, count):
+        """So many readings are never sealed, and every batch from now on says so."""
+        first, last = self.sequence, self.sequence + count - 1
+        self.lost.append([1, first, last, 2, b"", first, last, [], []])
+        self.sequence += count
+
+    def seal(self, readings, of_boot=None):
+        """One batch. `readings`: (meter, t_unix_ms array, one array of words per column);
+        `of_boot`: (number, begin) of the earlier boot in which they were taken.
+        """
         self.number += 1
         meters, groups, first = [], [], self.sequence
         last_ms = self.boot_unix_ms
         for meter, times, columns in readings:
             meters.append(meter.item())
-            groups.append(self._group(len(meters) - 1, meter, times, columns))
+            boot = of_boot or (self.boot, self.boot_unix_ms)
+            groups.append(self._group(len(meters) - 1, boot, times, columns, meter))
             last_ms = max(last_ms, int(times[-1]))
         payload = {
             0: 1,
@@ -165,7 +181,9 @@ class Board:
         if self.number > 1:
             payload[3] = self.previous
         else:
-            payload[17] = {0: 0, 1: hashlib.sha256(b"provisioning " + self.kid).digest()}
+            payload[17] = {0: self.genesis}
+            if self.genesis == 0:
+                payload[17][1] = hashlib.sha256(b"provisioning " + self.kid).digest()
         if self.events:
             payload[14], self.events = self.events, []
         if self.lost:
@@ -190,13 +208,13 @@ class Board:
         raw = b"\xd2\x84\x51" + protected + b"\xa0" + encode(payload) + b"\x58\x40" + signature
         return raw, hashlib.sha256(signed).digest()
 
-    def _group(self, index, meter, times, columns):
+    def _group(self, index, boot, times, columns, meter):
         count = len(times)
         sequence = [self.sequence, 1 if count > 1 else 0, 0, b""]
         self.sequence += count
-        ticks = ((np.asarray(times) - self.boot_unix_ms) // 100).astype(np.uint64)
+        ticks = ((np.asarray(times) - boot[1]) // 100).astype(np.uint64)
         items = [
             [*column, *packed(values, 16 * column[2])]
             for column, values in zip(meter.columns, columns, strict=True)
         ]
-        return [index, self.boot, count, sequence, packed(ticks, 64), [], items]
+        return [index, boot[0], count, sequence, packed(ticks, 64), [], items]

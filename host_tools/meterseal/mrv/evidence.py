@@ -26,7 +26,7 @@ BATCH_LIST: Final = "batches.json"
 
 def write_evidence(path: Path, outcome: Outcome, report_data: bytes, fetch: str = "") -> None:
     """Pack of a report. `fetch`: where the raw batches are; the pack then holds their hashes."""
-    write_pack(path, _facts(outcome.request, fetch), members_of(outcome, report_data, fetch))
+    write_pack(path, _facts(outcome, fetch), members_of(outcome, report_data, fetch))
 
 
 def members_of(outcome: Outcome, report_data: bytes, fetch: str = "") -> list[Member]:
@@ -46,7 +46,8 @@ def members_of(outcome: Outcome, report_data: bytes, fetch: str = "") -> list[Me
     return members + _batches(outcome, fetch)
 
 
-def _facts(request: Request, fetch: str) -> dict[str, Any]:
+def _facts(outcome: Outcome, fetch: str) -> dict[str, Any]:
+    request = outcome.request
     return {
         "made_with": f"meterseal {__version__}",
         "batches": HASHES if fetch else RAW,
@@ -58,6 +59,7 @@ def _facts(request: Request, fetch: str) -> dict[str, Any]:
         "supersedes": request.supersedes,
         "demo": int(request.demo),
         "final": int(request.final),
+        "damaged_bytes": outcome.damaged_bytes,
     }
 
 
@@ -109,6 +111,7 @@ def request_of(pack: Pack, folder: Path, archives: tuple[Path, ...] = ()) -> Req
             supersedes=facts["supersedes"],
             demo=bool(facts["demo"]),
             final=bool(facts["final"]),
+            damaged_bytes=int(facts["damaged_bytes"]),
         )
     except (KeyError, TypeError, ValueError) as problem:
         raise VerificationError(

@@ -38,6 +38,8 @@ class Request:
     supersedes: str = ""
     demo: bool = False
     final: bool = False
+    damaged_bytes: int | None = None
+    """Bytes of the archive that are no batch, as its evidence pack says; None: count them."""
 
 
 def own_meters(activity: Activity, registry: Installations, period: Period) -> list[Installation]:

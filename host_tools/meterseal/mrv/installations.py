@@ -106,6 +106,8 @@ class Installations:
     meters: list[Installation] = field(default_factory=list)
     waiting: list[Installation] = field(default_factory=list)
     """Meters whose installation nobody countersigned."""
+    rolled_over: set[str] = field(default_factory=set)
+    """Devices whose key another one named: their first chain is no unexplained restart."""
     second_roles: set[str] = field(default_factory=set)
     refused: list[dict[str, Any]] = field(default_factory=list)
 

@@ -27,6 +27,7 @@ from meterseal.mrv.segments import (
 )
 from meterseal.mrv.walk import Block, Decrease, Limits, Walk
 from meterseal.verify.clock import BootClock
+from meterseal.verify.findings import NOTICE
 from meterseal.verify.totals import total_column
 from meterseal.verify.verifier import Verdict
 
@@ -119,7 +120,7 @@ class Intake:
         counts["batches"] += 1
         counts["readings"] += batch.contents.count
         for one in batch.findings:
-            self._result.findings[one.code] += 1
+            self._result.findings[one.code] += one.severity != NOTICE
         if any(one.code in STATED for one in batch.findings):
             self._lost += max(0, batch.contents.first_sequence - self._next_sequence)
         self._next_sequence = batch.contents.next_sequence

@@ -28,7 +28,7 @@ _MAX_MANIFEST_LEN: Final = 1 << 26
 _FIELDS: Final = {
     **dict.fromkeys(("batches", "fetch", "first_day", "last_day", "supersedes"), str),
     **dict.fromkeys(("anchors", "second_anchors", "members"), list),
-    **dict.fromkeys(("demo", "final"), int),
+    **dict.fromkeys(("demo", "final", "damaged_bytes"), int),
 }
 
 Source = Callable[[], Iterable[bytes]]

@@ -169,6 +169,7 @@ def _rollover(found: Installations, entry: Entry, trust: Trust) -> None:
     """The new key of a board reads what the old one does, as soon as it is valid."""
     new = trust.key(bytes.fromhex(entry["new_device_id"]))
     since = (new.valid_from_unix_ms if new else None) or 0
+    found.rolled_over.add(entry["new_device_id"])
     for meter in found.meters:
         for one in list(meter.bindings):
             if one.device == entry["old_device_id"]:

@@ -62,6 +62,7 @@ class Outcome:
     vehicles: list[Vehicle]
     invoices: list[tuple[Invoice, Fraction]] = field(default_factory=list)
     version: int = 1
+    damaged_bytes: int = 0
 
     @property
     def anchored(self) -> bool:
@@ -120,6 +121,9 @@ def run(request: Request, spread: Spread = run_here) -> Outcome:
         coverage=checks.coverage(ledgers, names, period, options.minimum_reporting),
         consumption=consumption,
         vehicles=vehicles,
+        damaged_bytes=(
+            archive.damaged_bytes if request.damaged_bytes is None else request.damaged_bytes
+        ),
         version=1 + _depth(entries, request.supersedes),
     )
     outcome.invoices = check_invoices(
@@ -179,7 +183,8 @@ def _check(outcome: Outcome, names: Sequence[str]) -> None:
     request, findings = outcome.request, outcome.findings
     own = [one.installation for one in outcome.ledgers]
     checks.check_registry(outcome.registry, own, request.activity.id, findings)
-    checks.check_devices(outcome.results, outcome.trust, bound_devices(own), findings)
+    bound = bound_devices(own)
+    checks.check_devices(outcome.results, outcome.trust, outcome.registry, bound, findings)
     for ledger in outcome.ledgers:
         credited = ledger.installation.key in outcome.accounts.credited
         checks.check_meter(ledger, credited, findings)
@@ -194,6 +199,9 @@ def _check(outcome: Outcome, names: Sequence[str]) -> None:
         if one.outdated:
             text = f"{one.outdated} samples were taken more than two years away: left out"
             findings.add("consumption-outdated", one.vehicle_class, text)
+    if outcome.damaged_bytes:
+        text = f"{outcome.damaged_bytes} bytes are no batch: see `meterseal salvage`"
+        findings.add("archive-damaged", "archive", text)
     if not outcome.anchored:
         text = (
             "operator and second role are not both vouched for from outside the trust file, "
