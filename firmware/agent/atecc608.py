@@ -8,6 +8,7 @@ Must never lock a zone (that cannot be undone), never wait without an end, and n
 signature of another chip than the one that was enrolled.
 """
 
+import binascii
 import hashlib
 
 from agent.constant import const
@@ -191,6 +192,18 @@ class ElementSigner(Signer):
                 )
             self._known = True
         return self._chip.sign(self._slot, digest_32)
+
+
+def find(i2c, sleep_ms, address):
+    """{"serial"} of a chip that can be used, {"code", "text"} of one that cannot; or None."""
+    chip = Atecc608(i2c, sleep_ms, address)
+    try:
+        chip.check_locked()
+        return {"serial": binascii.hexlify(chip.serial()).decode()}
+    except ElementError as error:
+        if error.code == "element-absent":
+            return None
+        return {"code": error.code, "text": error.text}
 
 
 def make_record(chip, slot=0):

@@ -198,12 +198,16 @@ def _check_texts(name: str, board: dict[str, Any], directory: Path) -> Iterator[
     wanted = [pins[key] for key in ("rs485_tx", "rs485_rx", "rs485_de", "sda", "scl")]
     if bus + clock != wanted:
         yield "config does not name the pins of pins"
+    element = board["secure_element"]
+    if element["chip"] != "atecc608" or not 0x08 <= element["address"] <= 0x77:
+        yield "secure_element is none that the firmware knows"
     page = (directory / "board.md").read_text(encoding="utf-8")
     for key, pin in pins.items():
         if f"| GPIO {pin} |" not in page or f"`{key}`" not in page:
             yield f"board.md does not say that {key} is GPIO {pin}"
     days = f"{board['journal_bytes']:,} bytes: {board['journal_days']} days"
-    for text in (days, "**yes**" if board["ota"] else "**no**", f"boards/{name}"):
+    chip = "An ATECC608 is" if element["fitted"] else "An ATECC608 may"
+    for text in (days, chip, "**yes**" if board["ota"] else "**no**", f"boards/{name}"):
         if text not in page:
             yield f"board.md does not say {text!r}"
     if board["built"] == ("Not built" in page):

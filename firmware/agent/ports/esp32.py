@@ -102,6 +102,12 @@ class Board:
         self.rtc = InternalRtc(_battery_rtc(config["clock"]))
         self.element = _element(config)
 
+    def find_element(self, clock, address):
+        """A secure element on the I2C pins of `clock`: see atecc608.find."""
+        from agent.atecc608 import find
+
+        return find(_i2c(clock), time.sleep_ms, address)
+
     def configure(self, config):
         """Take into use what the configuration decides."""
         self.equip(config)

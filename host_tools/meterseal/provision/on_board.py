@@ -58,12 +58,24 @@ _BOARD: Final = """
     board = main.port_module().Board("/")
     board.root = ""
 """
-# Checked and kept as the station will find it; its watchdog is not started.
+# Nothing where there is no agent yet, no such port, or no chip that answers.
+ELEMENT: Final = """
+    try:
+        import main
+        board = main.port_module().Board("/")
+    except ImportError:
+        return None
+    find = getattr(board, "find_element", None)
+    return find({clock!r}, {address}) if find else None
+"""
+# Checked and kept as the station will find it, in place of what updates brought; its watchdog is
+# not started.
 CHECK: Final = (
     _BOARD
     + """
-    from agent import checked
+    from agent import checked, update_boot
     settings, profiles = main.check(board)
+    update_boot.cable(board.store)
     checked.keep(board.store, board.read_file, settings, profiles)
     return len(settings["meters"])
 """

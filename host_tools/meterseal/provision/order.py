@@ -66,12 +66,14 @@ class Order:
 
 
 def complete(config: dict[str, Any], station: str = "", board: str = "") -> dict[str, Any]:
-    """A configuration with the defaults, the pins of a board, and a station's id.
+    """A configuration with the defaults, what the board decides, and a station's id.
 
     Raises ConfigurationError `station-id` if there is none; ProvisionError `secret-in-config`.
     """
-    pins = load_board(board)["config"] if board else {}
-    found = DEFAULTS | pins | config | ({"station_id": station} if station else {})
+    of_board = load_board(board)["config"] | {"update": {"board": board}} if board else {}
+    found: dict[str, Any] = (
+        DEFAULTS | merged(of_board, config) | ({"station_id": station} if station else {})
+    )
     if not found.get("station_id"):
         raise ConfigurationError("station-id", "expected a station id, found none", "Name one.")
     if wrong := sorted(name for name in _names(found) if _SECRET.search(name)):
@@ -81,6 +83,17 @@ def complete(config: dict[str, Any], station: str = "", board: str = "") -> dict
             "Move them there.",
         )
     return found
+
+
+def merged(below: Any, above: Any) -> Any:
+    """`above` over `below`, member by member; a section of another `kind` replaces the whole."""
+    if isinstance(below, dict) and isinstance(above, dict):
+        if above.get("kind", below.get("kind")) != below.get("kind"):
+            return above
+        return below | {name: merged(below.get(name), value) for name, value in above.items()}
+    if isinstance(below, list) and isinstance(above, list):
+        return [merged(*pair) for pair in zip(below, above, strict=False)] + above[len(below) :]
+    return above
 
 
 def _names(value: Any) -> Iterator[str]:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from meterseal.onsite.cable import Cable
-from meterseal.provision import flash, on_board
+from meterseal.provision import element, flash, on_board
 from meterseal.provision.errors import ProvisionError
 from meterseal.provision.image import agent_files, version
 from meterseal.provision.link import BoardLink
@@ -129,6 +129,7 @@ def _copy_agent(session: Session) -> str:
 
 
 def _config_needed(session: Session) -> str:
+    element.settle(session)
     found = session.link.differing(session.order.files())
     return f"write {', '.join(found)}" if found else ""
 
