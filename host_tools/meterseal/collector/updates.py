@@ -56,7 +56,7 @@ _STEPS: Final = {
     "damaged": DAMAGED,
 }
 _CERTIFICATES: Final = {0: "uplink.ca_file", 1: "uplink.ca_file_next"}
-_CERTIFICATE_S: Final = 3 * 86400
+_CERTIFICATE_S: Final = 2 * 86400
 _FRESH_S: Final = 2.0
 _TEMPLATES: Final = Path(__file__).resolve().parent / "templates"
 
@@ -106,10 +106,10 @@ class Rollouts:
 
     def _devices(self, one: Published) -> list[str]:
         """Those for whose board it was made, or whose board nobody knows yet."""
-        told = self._shelf.boards()
+        told, named = self._shelf.boards(), {*board_names(), *one.manifest.boards}
         devices = []
         for kid, key in self._trust.keys.items():
-            known = key.board if key.board in (*board_names(), *one.manifest.boards) else ""
+            known = key.board if key.board in named else ""
             board = known or told.get(kid.hex(), "")
             if not board or not one.manifest.boards or board in one.manifest.boards:
                 devices.append(kid.hex())
