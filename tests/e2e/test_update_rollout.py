@@ -27,9 +27,9 @@ def test_twenty_stations_a_bad_version_in_the_first_ring_then_a_good_one(tmp_pat
         bad = [device for device, state in states.items() if state == WENT_BACK]
         touched = [device for device, state in states.items() if state != "waiting"]
         assert bad and set(touched) <= set(first.split(","))
-        offers = [one for one in fleet.stations if one.said("installed version=9.1.0")]
+        offers = [one for one in fleet.stations if one.said("installed what=code")]
         print(f"bad version: {len(offers)} of 20 stations tried it, stopped by itself")
-        assert len(offers) <= 3
+        assert 0 < len(offers) <= 3
         page = fleet.get("/updates").text
         assert "went back" in page and page.count("closed") == 20
         fleet.publish("9.2.0", NEWER + 1, plan)
