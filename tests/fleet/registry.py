@@ -45,7 +45,7 @@ def hash_of(entry):
 class Registry:
     """Entries of a trust file; `operator` signs it, `second` countersigns."""
 
-    def __init__(self, seed, at="2025-12-20T00:00:00Z"):
+    def __init__(self, seed, at):
         self.operator, self.second = key_of(f"operator {seed}"), key_of(f"second {seed}")
         self.entries = []
         self.at = at

@@ -32,7 +32,8 @@ class Fleet:
     def __init__(self, plan, only=None):
         """`only`: the one station that is needed, of a fleet too large to be held at once."""
         self.plan = plan
-        self.registry = Registry(plan.seed)
+        entered_ms = midnight_ms(plan.first) - 12 * DAY_MS
+        self.registry = Registry(plan.seed, time_text(entered_ms))
         self.times = np.arange(
             midnight_ms(plan.first),
             midnight_ms(plan.last) + DAY_MS + 1,

@@ -356,6 +356,54 @@ def test_mid_month_bills_are_compared_to_the_day(tmp_path: Path) -> None:
     assert not [one for one in outcome.findings.sorted if one.code.startswith("invoice")]
 
 
+def test_nothing_counts_long_before_the_key_was_enrolled(tmp_path: Path) -> None:
+    def change(fleet: Fleet) -> None:
+        fleet.registry.at = time_text(fleet.times[AT])
+
+    outcome, fleet = outcome_of(tmp_path, Case(change))
+    _, line = first(fleet)
+    (ledger, _) = outcome.ledgers
+    last, start = len(fleet.times) - 1, AT - 7 * 24
+    assert ledger.baseline == line.milliwh(last) - line.milliwh(start)
+    assert "outside-installation" in {one.code for one in outcome.findings.sorted}
+
+
+def test_another_meter_in_place_of_one_needs_its_initial_test(tmp_path: Path) -> None:
+    outcome, _ = outcome_of(tmp_path / "without", Case(replaced("")))
+    texts = [one.text for one in outcome.findings.sorted if one.code == "replacement-incomplete"]
+    assert len(texts) == 1 and "initial test" in texts[0]
+    outcome, _ = outcome_of(tmp_path / "with", Case(replaced("ab" * 32)))
+    assert "replacement-incomplete" not in {one.code for one in outcome.findings.sorted}
+
+
+def replaced(initial_test: str) -> Change:
+    """Another meter takes the first one's place."""
+
+    def change(fleet: Fleet) -> None:
+        station, old = first(fleet)
+        new = fleet.single(904, 1, "main", old.energy, random_of("new"))
+        new.unit_has_children = False
+        before, behind = parts(fleet, AT)
+        station.batches = fleet.seal(station, indices=before)
+        station.batches += fleet.seal(station, indices=behind, lines=[new])
+
+        def entries() -> None:
+            removal = {"until": time_text(fleet.times[AT - 1] + 1000), "reason": "broken"}
+            removal |= {"meter": old.name(), "final_test_sha256": "ab" * 32}
+            register_wh = -(-old.milliwh(AT - 1) // 1000)
+            fleet.registry.add(
+                "meter-remove", countersign=True, register_wh=register_wh, **removal
+            )
+            test = {"initial_test_sha256": initial_test}
+            since = int(fleet.times[AT]) - 1000
+            fleet.install(station, new, station.board, since, new.milliwh(AT), **test)
+            fleet.calibrate(new)
+
+        fleet.extra_entries.append(entries)
+
+    return change
+
+
 def test_meters_behind_each_other_in_a_circle_are_refused(tmp_path: Path) -> None:
     def change(fleet: Fleet) -> None:
         names = [one.lines[0].name() for one in fleet.stations]

@@ -106,6 +106,8 @@ class Installations:
     meters: list[Installation] = field(default_factory=list)
     waiting: list[Installation] = field(default_factory=list)
     """Meters whose installation nobody countersigned."""
+    enrolled: dict[str, int] = field(default_factory=dict)
+    """When the enrolment of a device was entered, ms since 1970."""
     rolled_over: set[str] = field(default_factory=set)
     """Devices whose key another one named: their first chain is no unexplained restart."""
     second_roles: set[str] = field(default_factory=set)

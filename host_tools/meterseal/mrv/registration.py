@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from meterseal.errors import TrustError
+from meterseal.mrv.cuts import DAY_MS
 from meterseal.mrv.installations import (
     FOREVER_MS,
     GRID_ALONE,
@@ -21,6 +22,8 @@ from meterseal.trust import Trust, unix_ms
 from meterseal.trust_fields import meter_name
 
 Entry = dict[str, Any]
+ENTERED_LATE_MS: Final = 7 * DAY_MS
+"""So long before its enrolment was entered a key may have been in use (papers, no network)."""
 
 
 def read_installations(trust: Trust) -> Installations:
@@ -45,13 +48,26 @@ def read_installations(trust: Trust) -> Installations:
 
 
 def _finished(found: Installations) -> Installations:
-    """Meters that only wait are there too, so that their readings are rejected, not unknown."""
+    """Meters that only wait are there too, so that their readings are rejected, not unknown.
+
+    No device reads anything long before somebody enrolled its key (R18).
+    """
     counted = {one.meter for one in found.meters}
     found.meters += [one for one in found.waiting if one.meter not in counted]
     for one in found.meters:
+        one.bindings = [_enrolled(binding, found.enrolled) for binding in one.bindings]
         if station := found.stations.get(one.station):
             one.mixes_from_unix_ms = tuple(since for since, _ in station.mixes)
     return found
+
+
+def _enrolled(binding: Binding, enrolled: dict[str, int]) -> Binding:
+    earliest = enrolled.get(binding.device, 0) - ENTERED_LATE_MS
+    return replace(binding, from_unix_ms=max(binding.from_unix_ms, earliest))
+
+
+def _enrol(found: Installations, entry: Entry, _trust: Trust) -> None:
+    found.enrolled[entry["device_id"]] = unix_ms(entry["at"])
 
 
 def _station(found: Installations, entry: Entry, _trust: Trust) -> None:
@@ -209,6 +225,7 @@ def _one_of(value: str, allowed: tuple[str, ...]) -> str:
 
 
 _READERS: Final[dict[str, Callable[[Installations, Entry, Trust], None]]] = {
+    "enrol": _enrol,
     "station": _station,
     "meter-install": _install,
     "meter-remove": _remove,

@@ -51,7 +51,7 @@ RULES: Final = (
          _BOTH, _PROJECT),
     Rule("R17", "allocation", "Holders and unallocated make the total; nothing is taken back.",
          "-", "-"),
-    Rule("R18", "clock", "Times lie in the key's life; unsynchronised clocks count apart.",
+    Rule("R18", "clock", "No time before the key was enrolled; unset clocks count apart.",
          "as the profile says for unsynchronised readings, else not counted", _PROJECT),
     Rule("R19", "progress", "Cumulative totals against the targets, marked as not yet verified.",
          "-", "-"),
