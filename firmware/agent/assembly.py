@@ -4,6 +4,8 @@ Each function takes the application, whose earlier parts stand already, and retu
 hold nothing: the module is forgotten afterwards, see forget.
 """
 
+import binascii
+
 from .constant import const
 from .errors import ConfigError
 from .meter_task import MeterTask
@@ -66,13 +68,16 @@ def uplink(app):
     context = _tls_context(app.board, settings["ca_file"])
     if settings["ca_file_next"]:  # two calls: of two in one call the library takes the first
         context.load_verify_locations(_read_ca(app.board, settings["ca_file_next"]))
-    connection = Connection(
-        settings["url"],
-        over_tls(context),
-        settings["timeout_ms"],
-        app.resolver,
-        app.clock.mono_ms,
-    )
+    parts = (over_tls(context), settings["timeout_ms"], app.resolver, app.clock.mono_ms)
+    if settings["url"].startswith("mqtts://"):
+        from .uplink.mqtt import Connection as Broker
+
+        device_hex = binascii.hexlify(app.signer.kid_8).decode()
+        secrets = app.config.secrets
+        who = (device_hex, secrets["mqtt_user"], secrets["mqtt_password"])
+        connection = Broker(settings["url"], *parts, who)
+    else:
+        connection = Connection(settings["url"], *parts)
     made = Uplink(
         connection,
         app.journal,

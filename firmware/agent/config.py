@@ -183,10 +183,10 @@ def _check_together(values):
             )
     _check_sessions(values)
     url = values["uplink"]["url"]
-    if url and not url.startswith("https://"):
+    if url and url[:8] not in ("https://", "mqtts://"):
         raise ConfigError(
             "config-url",
-            "expected uplink.url to begin with https://, found %r" % url,
+            "expected uplink.url to begin with https:// or mqtts://, found %r" % url,
             key="uplink.url",
         )
 

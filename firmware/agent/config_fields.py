@@ -92,7 +92,7 @@ UPLINK_FIELDS = (
         "",
         0,
         200,
-        "https address of the collector; empty: keep everything on the board",
+        "https:// of the collector or mqtts:// of a broker; empty: keep everything",
     ),
     Field(
         "ca_file",
@@ -271,5 +271,9 @@ FIELDS = (
 
 SECRET_FIELDS = (
     Field("wifi_password", TEXT, "", 0, 63, "password of the wireless network", True),
+    Field(
+        "mqtt_user", TEXT, "", 0, 64, "user at the broker of an mqtts:// uplink; empty: none", True
+    ),
+    Field("mqtt_password", TEXT, "", 0, 64, "its password", True),
     Field("pseudonym_key", TEXT, "", 0, 64, "key of drivers' pseudonyms; empty: made here", True),
 )

@@ -5,6 +5,7 @@ that nothing more is read from the connection, so that the broker has to wait.
 """
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -24,6 +25,7 @@ MAX_IN_HAND_LEN: Final = 16 << 20
 MAX_UNCONFIRMED: Final = 1024
 """Answers that the broker has not confirmed."""
 _ID_LEN: Final = 16
+_DEVICE: Final = re.compile("[0-9a-f]{16}")
 _KEEPALIVE_S: Final = 60
 _CONNECT_S: Final = 10.0
 
@@ -133,9 +135,19 @@ class Session:
             text = f"expected at most {MAX_BODY_BYTES} bytes"
             remedy = "Send fewer batches at once."
             self._answer(message, CollectorError(413, "upload-too-large", text, remedy))
+        elif not message.payload and _DEVICE.fullmatch(device):
+            self._loop.run_in_executor(None, self._heads, message, bytes.fromhex(device))
         else:
             done = partial(self._answer, message)
             self._intake.submit(bytes(message.payload), done, f"mqtt {device}")
+
+    def _heads(self, message: paho.MQTTMessage, device: bytes) -> None:
+        """The answer to a question without batches: how far the chains of a device are here."""
+        try:
+            found: Answer = self._intake.answer(self._intake.store.heads(device))
+        except CollectorError as problem:
+            found = problem
+        self._loop.call_soon_threadsafe(self._answer, message, found)
 
     def _answer(self, message: paho.MQTTMessage, found: Answer) -> None:
         """Stored, or refused for good: the broker may forget the message."""

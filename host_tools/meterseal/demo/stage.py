@@ -113,7 +113,7 @@ class Stage:
         (self.out / "device.pem").write_bytes(point.public_bytes(pem, form))
         self.operator_file.write_bytes(operator.public_key().public_bytes(pem, form))
 
-    def start_collector(self, port: int = 0) -> None:
+    def start_collector(self, port: int = 0, more: tuple[str, ...] = ()) -> None:
         """Start the collector behind TLS: on `port`, or where the cable leads."""
         assert self.cable is not None
         port = port or self.cable.target_port
@@ -131,7 +131,7 @@ class Stage:
             "--key",
             str(self.out / "server.key"),
         ]
-        arguments += ["--trust", str(self.trust_file)]
+        arguments += ["--trust", str(self.trust_file), *more]
         self.collector = Child("collector", meterseal(*arguments), self.out / "collector.log")
         self.url = str(self.collector.ready()["url"])
 
