@@ -74,9 +74,10 @@ def one(world, random):
 def main(seed, count):
     """A third of the sessions by each trigger, on one board after the other."""
     random = Random(seed)
-    changes = ({"trigger": "contact"}, {"trigger": "power"}, {"trigger": "command"})
+    held = {"trigger": "power", "start_hold_s": 30, "stop_hold_s": 60}
+    changes = ({"trigger": "contact"}, held, {"trigger": "command"})
     for number, change in enumerate(changes):
-        world = SessionWorld(fiscal_interval_s=600, stop_hold_s=60, **change).boot()
+        world = SessionWorld(fiscal_interval_s=600, **change).boot()
         if number == 0:
             print("".join([f"{byte:02x}" for byte in world.keystore.signer().public_65]))
         while world.sessions.book.pages["T"] < (count + 2 - number) // 3:

@@ -11,6 +11,7 @@ from support.ocmf_foreign import device_records, node_modules, road_labs, tamper
 
 RUNS = [(1, 24), pytest.param((2, 200), marks=pytest.mark.long)]
 LETTERS = {"U", "I", "S"}
+STATES = set("GTFNE")  # what a station can find, see `session_meter.state_letter`
 PLACES = {"B", "C", "E", "L", "R", "A", "P"}
 
 
@@ -31,7 +32,16 @@ def test_every_status_and_letter_occurs(made: tuple[str, list[str]]) -> None:
     print(f"sessions {count['B']}, TX {dict(count)}, letters {dict(letters)}, ST {dict(states)}")
     assert set(letters) == LETTERS
     assert set(count) == PLACES | {"-"}
-    assert "G" in states and len(states) > 2 and set(states) <= set("GTFNE")
+    assert set(states) <= STATES and all(item["ST"] == "G" for _, item in readings if "RV" in item)
+    if count["B"] < 200:
+        print(f"short run: {STATES - set(states) or 'no'} status left out")
+        return
+    assert set(states) == STATES
+    assert {item["TM"][-1] for page, item in readings if page == "F"} == LETTERS
+    assert {(item["TX"], item["TM"][-1]) for page, item in readings if page == "T"} >= {
+        (place, letter) for place in PLACES for letter in LETTERS
+    }
+    assert {item["EF"] for _, item in readings} == {"", "t", "E", "Et"}
     assert all(item["ST"] == "G" for page, item in readings if page == "T")
 
 
@@ -48,7 +58,9 @@ def test_pyocmf_accepts_every_record(made: tuple[str, list[str]]) -> None:
 def test_pyocmf_refuses_tampered_copies(made: tuple[str, list[str]]) -> None:
     key, records = made
     for record in records:
-        for copy in tampered(record):
+        copies = tampered(record)
+        assert len(copies) == 5 + ('"RV"' in record)
+        for copy in copies:
             assert copy != record
             try:
                 assert not OCMF.from_string(copy, strict=True).verify_signature(key)

@@ -1,6 +1,7 @@
 """Foreign verifiers of OCMF: pyocmf in this process, @road-labs/ocmf (with noble) in node."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -59,8 +60,12 @@ def tampered(record: str) -> list[str]:
     later = changed[:-12] + digit + changed[-11:]
     sd = json.loads(signature)["SD"]
     flipped = sd[:-1] + ("1" if sd[-1] != "1" else "2")
+    copies = [payload.replace(changed, later)]
+    for register in re.findall(r'"RV":([0-9.]+)', payload)[-1:]:  # the energy that is billed
+        more = str((int(register[-1]) + 1) % 10)
+        copies.append(payload.replace(f'"RV":{register},', f'"RV":{register[:-1]}{more},'))
     return [
-        "|".join((head, payload.replace(changed, later), signature)),
+        *("|".join((head, copy, signature)) for copy in copies),
         "|".join((head, payload.replace('"PG":"', '"PG":"9')[:-1] + "}", signature)),
         "|".join((head, payload.replace('"MS":"', '"MS":"9'), signature)),
         "|".join((head, payload.replace(",", ", ", 1), signature)),
