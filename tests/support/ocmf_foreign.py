@@ -25,8 +25,13 @@ def device_records(seed: int, sessions: int) -> tuple[str, list[str]]:
     return SPKI_P256 + point, records
 
 
+_installed: list[Path] = []
+
+
 def node_modules(where: Path) -> Path:
-    """The packages of tests/node/ocmf, installed below `where`; skips where npm cannot."""
+    """The packages of tests/node/ocmf, installed once, below `where`; skips where npm cannot."""
+    if _installed:
+        return _installed[0]
     if not shutil.which("node") or not shutil.which("npm"):
         pytest.skip("node and npm are not installed")
     for name in ("package.json", "package-lock.json", "check.mjs"):
@@ -35,6 +40,7 @@ def node_modules(where: Path) -> Path:
     done = subprocess.run(command, check=False, cwd=where, capture_output=True, text=True)
     if done.returncode:
         pytest.skip(f"npm could not install the packages: {done.stderr[-300:]}")
+    _installed.append(where)
     return where
 
 
