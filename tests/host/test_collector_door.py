@@ -7,6 +7,7 @@ import time
 from urllib.parse import urlsplit
 
 import httpx
+import psutil
 import pytest
 from cryptography.hazmat.primitives import serialization
 from meterseal.collector.serve import Settings, prepare
@@ -27,12 +28,15 @@ WAYS = {
 }
 
 
-def connect(collector, source, way):
+def connect(collector, source, way, buffer_len=0):
     """A connection from an address of this machine; None if it was refused."""
     address = urlsplit(collector.url)
-    plain = socket.create_connection(
-        (address.hostname, address.port), timeout=20, source_address=(source, 0)
-    )
+    plain = socket.socket()
+    if buffer_len:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_len)
+    plain.settimeout(20)
+    plain.bind((source, 0))
+    plain.connect((address.hostname, address.port))
     if way is None:
         return plain
     try:
@@ -60,6 +64,17 @@ def is_answered(held):
             return False
         data += more
     return b" 200 " in data
+
+
+def is_cut_off(collector, held):
+    """Whether the collector ends a connection within a minute; nothing of it is read meanwhile."""
+    process = psutil.Process(collector.process.pid)
+    for _ in range(600):
+        peers = {one.raddr and one.raddr[1] for one in process.net_connections("tcp")}
+        if held.getsockname()[1] not in peers:
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def ends(held):
@@ -117,6 +132,38 @@ def test_heads_and_handshakes_have_to_come_in_time(tmp_path):
         assert is_answered(later)
         later.sendall(b"GET /he")
         assert all(ends(one) for one in [*held, later])
+        assert is_served(running, station)
+
+
+SMALL_BUFFERS = """
+import socket, meterseal.collector.bounded, meterseal.collector.serve as serve
+def listen(*arguments, before=serve.listen, **named):
+    listener = before(*arguments, **named)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    return listener
+serve.listen = listen
+meterseal.collector.bounded.UNREAD_S = 1.0
+meterseal.collector.bounded.UNREAD_LEN = 4096
+"""
+
+
+def test_answers_have_to_be_read(tmp_path):
+    """Who sends and reads nothing is cut off before answers fill memory, or hold a download."""
+    station = FastStation()
+    upload = b"POST /v1/batches HTTP/1.1\r\nHost: c\r\nContent-Length: 1\r\n\r\nx"
+    with CollectorProcess(tmp_path, trust_of([station]), before=SMALL_BUFFERS) as running:
+        for _ in range(2):
+            with httpx.Client(verify=running.tls, base_url=running.url, timeout=60) as client:
+                client.post("/v1/batches", content=b"".join(station.seals(500)))
+        download = connect(running, "127.0.0.1", b"GET /v1/export HTTP/1.1\r\nHost: c\r\n\r\n")
+        held = connect(running, "127.0.0.1", b"", buffer_len=4096)
+        sent = 0
+        with contextlib.suppress(OSError):  # it was cut off while it sent
+            for _ in range(1500):
+                held.sendall(upload)
+                sent += 1
+                time.sleep(0.001)
+        assert sent and is_cut_off(running, held) and is_cut_off(running, download)
         assert is_served(running, station)
 
 

@@ -1,4 +1,7 @@
-"""HTTP with heads of bounded length and time: what a client may hold before it has asked."""
+"""HTTP within bounds of length and time: what a client may hold before it has asked, and after.
+
+A head has to end, soon; what is answered has to be read.
+"""
 
 from asyncio import TimerHandle, Transport
 from collections.abc import Callable
@@ -9,6 +12,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 MAX_HEAD_LEN: Final = 65_536
 HEAD_S: Final = 10.0
 """From the connection, or from the first byte of a later request, to the end of its head."""
+
+UNREAD_LEN: Final = 65_536
+UNREAD_S: Final = 60.0
+"""Answers may pile up to so many bytes (and 64 KiB below TLS), and then for so long."""
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -23,15 +30,18 @@ class BoundedHttp(HttpToolsProtocol):
     _head_len = 0
     _head_timer: TimerHandle | None = None
     _since = 0.0
+    _unread_timer: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """A connection; its first head has to come soon."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=UNREAD_LEN)
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone."""
         self._head_is_there()
+        self._is_read()
         super().connection_lost(exc)
         self.leave()
 
@@ -63,11 +73,25 @@ class BoundedHttp(HttpToolsProtocol):
         if self._in_head and self._head_timer is None:
             self._expect_head()
 
+    def pause_writing(self) -> None:
+        """Answers pile up: the client does not read them."""
+        super().pause_writing()
+        self._since = self.loop.time()
+        self._unread_timer = self.loop.call_later(UNREAD_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It does."""
+        super().resume_writing()
+        self._is_read()
+
     def waiting_since(self) -> float | None:
         """Since when (of the loop's clock) the client owes something; None: it is owed an answer.
 
-        It owes the rest of a head or of a body, or has asked for nothing since its last answer.
+        It owes the rest of a head or of a body, or has asked for nothing since its last answer,
+        or does not read what it is answered.
         """
+        if self._unread_timer is not None:
+            return self._since
         if self.timeout_keep_alive_task is not None:
             return self.timeout_keep_alive_task.when() - self.timeout_keep_alive
         answered = self.cycle is None or self.cycle.response_complete
@@ -81,6 +105,11 @@ class BoundedHttp(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _is_read(self) -> None:
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
 
     def _too_slow(self) -> None:
         self._head_timer = None

@@ -68,6 +68,9 @@ class DirectUploads(BoundedHttp):
             self._behind.append(data)
             self.flow.pause_reading()
             return
+        if self.flow.write_paused:  # it sends on and on, and reads none of the answers
+            self.transport.abort()
+            return
         body = plain_body(data) if self._is_idle() else None
         if body is None:
             super().data_received(data)

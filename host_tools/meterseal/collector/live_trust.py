@@ -30,6 +30,7 @@ class LiveTrust(Trust):
     _file: FollowedFile
     _opener: Opener
     _revoked: frozenset[bytes]
+    _problem: str
 
     def __init__(self, path: Path) -> None:
         """Raises EnvironmentProblem `trust-unreadable`; TrustError."""
@@ -85,21 +86,22 @@ class LiveTrust(Trust):
         """For ever: look once a second; `changed` gets the devices, in a thread."""
         await asyncio.to_thread(changed, set(self.keys))
         while True:
+            say(self._problem or f"{len(self.keys)} devices")
             await asyncio.sleep(LOOK_S)
             try:
                 devices = await asyncio.to_thread(self.refresh)
             except (Error, OSError) as problem:
-                say(f"the trust file cannot be used, the former one holds: {problem}")
+                self.__dict__["_problem"] = f"the former trust file holds: {problem}"
                 _LOG.error("trust file %s: %s; the former one holds", self._file.path, problem)
                 continue
             if devices:
-                say(f"{len(self.keys)} devices")
                 _LOG.warning("trust file: %d devices are new or changed", len(devices))
                 await asyncio.to_thread(changed, devices)
 
     def _become(self, trust: Trust) -> None:
         revoked = (kid for kid, key in trust.keys.items() if key.revoked_from_unix_ms is not None)
-        self.__dict__.update(_now=trust, _opener=Opener(trust), _revoked=frozenset(revoked))
+        new = {"_now": trust, "_opener": Opener(trust), "_revoked": frozenset(revoked)}
+        self.__dict__.update(new, _problem="")
 
     def _unless_revoked(
         self, found: SealedBatch | VerificationError
