@@ -7,10 +7,10 @@ from fractions import Fraction
 from typing import Final
 
 from meterseal.mrv.cuts import Period, local_day, month_ms
+from meterseal.mrv.device_result import DeviceResult
 from meterseal.mrv.exact import decimal_text, kwh, percent_text
 from meterseal.mrv.findings import Findings
 from meterseal.mrv.installations import FOREVER_MS, Installation, Installations
-from meterseal.mrv.intake import DeviceResult
 from meterseal.mrv.ledger import CLAIM_OTHER, CLAIM_REUSED, OUTSIDE_REGISTERS, MeterLedger
 from meterseal.mrv.segments import (
     BACKWARD,

@@ -17,8 +17,9 @@ from meterseal.models import KEY_CLASSES, VerifiedBatch
 from meterseal.mrv.archive import Archive
 from meterseal.mrv.bind import Binder, Plausibility
 from meterseal.mrv.cuts import Period
+from meterseal.mrv.device_result import DeviceResult
 from meterseal.mrv.installations import Installation
-from meterseal.mrv.intake import DeviceResult, Intake
+from meterseal.mrv.intake import Intake
 from meterseal.mrv.slots import MeterSlots
 from meterseal.profiles import Profile, build
 from meterseal.trust import Trust, parse_trust

@@ -11,9 +11,9 @@ from meterseal.mrv.activity import Activity
 from meterseal.mrv.archive import Archive
 from meterseal.mrv.bind import Plausibility
 from meterseal.mrv.cuts import DAY_MS, Period
+from meterseal.mrv.device_result import DeviceResult
 from meterseal.mrv.devices import Job, Spread
 from meterseal.mrv.installations import Installation, Installations
-from meterseal.mrv.intake import DeviceResult
 from meterseal.mrv.slots import year_cuts
 from meterseal.trust import Trust
 

@@ -7,7 +7,6 @@ fit the registry (another meter, another profile) is rejected and becomes an unv
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from meterseal.models import Column, Group, Meter, VerifiedBatch
 from meterseal.mrv.bind import ACCEPTED, SET_ASIDE, Binder, Bound
+from meterseal.mrv.device_result import DeviceResult, Rejected
 from meterseal.mrv.energy import I64Array, register_milliwh, resolution_milliwh
 from meterseal.mrv.merkle import Tree
 from meterseal.mrv.segments import (
@@ -23,9 +23,8 @@ from meterseal.mrv.segments import (
     RECOVERED,
     SETUP_CHANGED,
     UNSYNCHRONISED,
-    Segment,
 )
-from meterseal.mrv.walk import Block, Decrease, Limits, Walk
+from meterseal.mrv.walk import Block, Limits, Walk
 from meterseal.verify.clock import BootClock
 from meterseal.verify.findings import NOTICE
 from meterseal.verify.totals import total_column
@@ -37,33 +36,6 @@ FLAG_IMPLAUSIBLE: Final = 2
 """WIRE_FORMAT 4.4: the device itself doubted the value."""
 MAX_WAITING: Final = 4_096
 """Groups that wait for a time anchor of their boot; more than that count as unsynchronised."""
-
-
-class Rejected(NamedTuple):
-    """Readings that the registry does not cover, counted by reason and meter."""
-
-    reason: str
-    meter: str
-
-
-@dataclass
-class DeviceResult:
-    """What one device contributes; plain values, so that it can come from another process."""
-
-    device: str
-    segments: dict[str, list[Segment]] = field(default_factory=dict)
-    decreases: dict[str, list[Decrease]] = field(default_factory=dict)
-    last: dict[str, tuple[int, int]] = field(default_factory=dict)
-    refused: Counter[str] = field(default_factory=Counter)
-    rejected: Counter[Rejected] = field(default_factory=Counter)
-    findings: Counter[str] = field(default_factory=Counter)
-    counts: Counter[str] = field(default_factory=Counter)
-    forks: list[tuple[str, int]] = field(default_factory=list)
-    setups: dict[str, list[str]] = field(default_factory=dict)
-    isolated: dict[str, list[int]] = field(default_factory=dict)
-    unconfirmed: dict[str, int] = field(default_factory=dict)
-    tree_size: int = 0
-    tree_root: bytes = b""
 
 
 class _Waiting(NamedTuple):

@@ -21,6 +21,7 @@ from meterseal.mrv.calculate import (
 )
 from meterseal.mrv.check_invoices import check_invoices, cut_at_invoices
 from meterseal.mrv.cuts import months
+from meterseal.mrv.device_result import DeviceResult
 from meterseal.mrv.devices import Spread, run_here
 from meterseal.mrv.findings import Findings
 from meterseal.mrv.gather import Request, bound_devices, own_meters, results_of
@@ -33,7 +34,6 @@ from meterseal.mrv.inputs import (
     read_vehicles,
 )
 from meterseal.mrv.installations import Installation, Installations
-from meterseal.mrv.intake import DeviceResult
 from meterseal.mrv.ledger import MeterLedger, settle
 from meterseal.mrv.registration import read_installations
 from meterseal.mrv.segments import Segment
