@@ -84,6 +84,13 @@ def last_one_wrong(fleet: Fleet) -> None:
     line.energy[-1] += 10_000_000
 
 
+def doubted(fleet: Fleet) -> None:
+    station, line = first(fleet)
+    line.energy = line.energy.copy()
+    line.energy[AT : AT + 4] += 10_000_000
+    station.board.flags = dict.fromkeys(range(AT + 1, AT + 5), 2)
+
+
 def set_aside(fleet: Fleet) -> None:
     _, line = first(fleet)
     line.energy = line.energy.copy()
@@ -231,6 +238,7 @@ CASES = {
     "coverage-low": Case(half),
     "chain-restart": Case(restarted),
     "reading-unconfirmed": Case(last_one_wrong),
+    "reading-flagged": Case(doubted),
     "set-aside": Case(set_aside),
     "gap-stated": Case(lost),
     "recovered": Case(recovered),

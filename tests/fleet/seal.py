@@ -109,6 +109,8 @@ class Board:
     events: list = field(default_factory=list)
     lost: list = field(default_factory=list)
     anchored: bool = True
+    flags: dict = field(default_factory=dict)
+    """Flags of readings by sequence number; 2: implausible."""
     genesis: int = 0
     """Why the chain begins: 0 the first one of the key, 2 the operator, 3 a key rollover."""
 
@@ -210,6 +212,8 @@ class Board:
 
     def _group(self, index, boot, times, columns, meter):
         count = len(times)
+        own = range(self.sequence, self.sequence + count)
+        quality = [[i, 0, self.flags[n]] for i, n in enumerate(own) if n in self.flags]
         sequence = [self.sequence, 1 if count > 1 else 0, 0, b""]
         self.sequence += count
         ticks = ((np.asarray(times) - boot[1]) // 100).astype(np.uint64)
@@ -217,4 +221,4 @@ class Board:
             [*column, *packed(values, 16 * column[2])]
             for column, values in zip(meter.columns, columns, strict=True)
         ]
-        return [index, boot[0], count, sequence, packed(ticks, 64), [], items]
+        return [index, boot[0], count, sequence, packed(ticks, 64), quality, items]

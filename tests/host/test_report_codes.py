@@ -80,6 +80,14 @@ def test_a_longer_gap_than_the_stated_losses_explain_is_not_stated(tmp_path: Pat
     assert "gap-stated" not in codes and "gap-unverified" in codes
 
 
+def test_readings_that_the_device_flagged_are_passed_over(tmp_path: Path) -> None:
+    outcome, fleet = outcome_of(tmp_path, CASES["reading-flagged"])
+    _, line = first(fleet)
+    gap = line.milliwh(AT + 4) - line.milliwh(AT - 1)
+    assert {one.code for one in outcome.findings.sorted} == {"reading-flagged", "gap-unverified"}
+    assert withheld(outcome, "gap-unverified") == gap + line.milliwh(0) % 1000
+
+
 def test_what_is_set_aside_costs_its_own_energy_only(tmp_path: Path) -> None:
     outcome, fleet = outcome_of(tmp_path, CASES["set-aside"])
     _, line = first(fleet)

@@ -103,6 +103,9 @@ def check_devices(
 
 def _check_readings(result: DeviceResult, findings: Findings) -> None:
     """R4: readings left out because they cannot be right, and others can."""
+    if count := result.counts["readings_flagged"]:
+        text = f"{count} readings that the device itself flagged as implausible, not counted"
+        findings.add("reading-flagged", result.device, text)
     for meter, times in sorted(result.isolated.items()):
         text = f"device {result.device}: {len(times)} readings alone against those around them"
         findings.add("reading-isolated", meter, f"{text}, not counted")

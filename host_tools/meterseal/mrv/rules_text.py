@@ -72,6 +72,7 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "chain-restart": ("R3", "review"),
     "register-decrease": ("R4", "review"),
     "register-implausible": ("R4", "review"),
+    "reading-flagged": ("R4", "notice"),
     "reading-isolated": ("R4", "notice"),
     "reading-unconfirmed": ("R4", "notice"),
     "set-aside": ("R4", "notice"),
