@@ -20,6 +20,14 @@ class CheckedTest(unittest.TestCase):
     def read(self):
         return checked.read(self.board.store, self.board.read_file)
 
+    def test_a_store_without_room_costs_only_the_check(self):
+        def full(name, blob):
+            raise OSError(28)
+
+        self.board.store.set = full
+        self.keep()
+        self.assertEqual(self.read(), None)
+
     def test_nothing_is_known_before(self):
         self.assertEqual(self.read(), None)
 

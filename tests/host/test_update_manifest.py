@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,13 +11,16 @@ import pycddl
 import pytest
 from agent.certificate import not_after_unix_s
 from agent.errors import UpdateError as DeviceRefusal
+from agent.update_install import Installer
 from agent.update_manifest import open_manifest
 from agent.update_owners import Owners
+from agent.update_slots import CODE, Slots
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from fakes.board import Store
 from meterseal import pki
 from meterseal.errors import UpdateError
+from meterseal.resources import firmware_dir
 from meterseal.trust_keys import public_bytes
 from meterseal.update.build import build_code, build_owners, build_settings
 from meterseal.update.manifest import FileEntry, Kind, Manifest, read_manifest
@@ -97,6 +101,23 @@ def test_code_is_built_signed_published_and_served(tmp_path: Path) -> None:
     with pytest.raises(UpdateError, match="above"):
         shelf.publish(tmp_path / "u", Plan())
     assert len(manifest.sign(OWNER)) < 16384
+
+
+def test_the_format_of_the_journal_is_that_of_what_is_built(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(firmware_dir(), source, ignore=shutil.ignore_patterns("__pycache__"))
+    ring = source / "agent/journal_ring.py"
+    ring.write_text(ring.read_text().replace("LAYOUT = const(1)", "LAYOUT = const(2)"))
+    manifest = build_code(source, ["UNIX_SIM"], tmp_path / "u", compiled=False)
+    assert manifest.journal == 2
+    opened = open_manifest(manifest.sign(OWNER), owners())
+    installer = Installer("UNIX_SIM", str(tmp_path), Slots(Store(), CODE), 1, None, None)
+    with pytest.raises(DeviceRefusal, match="going back would not be possible"):
+        installer.check(opened)
+    assert build_code(None, ["UNIX_SIM"], tmp_path / "v", compiled=False).journal == 1
+    ring.write_text("")
+    with pytest.raises(UpdateError, match="LAYOUT"):
+        build_code(source, ["UNIX_SIM"], tmp_path / "u", compiled=False)
 
 
 def test_what_was_changed_after_signing_is_not_published(tmp_path: Path) -> None:
