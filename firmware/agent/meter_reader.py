@@ -151,7 +151,7 @@ class MeterReader:
         """(total, step, span) in milliwatt-hours, None if it was not obtained or the meter has
         none now.
         """
-        found = self._decoded(self.profile.total, snap, setup)
+        found = self.decoded(self.profile.total, snap, setup)
         if found is None:
             return None
         value, column, raw, exp10 = found
@@ -159,16 +159,8 @@ class MeterReader:
         integer = column.kind not in ("f32", "f64")
         return value, step, step << (16 * column.count) if integer else 0
 
-    def milli(self, name, snap, setup=()):
-        """A quantity in thousandths of its unit, None if it was not obtained or has no value."""
-        for index, column in enumerate(self.profile.columns):
-            if column.name == name:
-                found = self._decoded(index, snap, setup)
-                return found and found[0]
-        return None
-
-    def _decoded(self, index, snap, setup):
-        """(thousandths, column, raw words, decimal exponent) or None."""
+    def decoded(self, index, snap, setup):
+        """(thousandths, column, raw words, decimal exponent), None if it has no value."""
         if index is None or not snap.present >> index & 1:
             return None
         column = self.profile.columns[index]

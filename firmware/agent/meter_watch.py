@@ -43,13 +43,13 @@ class MeterWatch:
         self._failures = 0
         self._unexpected = False
         self._known = False  # identity was read at least once
-        self._unread = 0  # attempts before that
+        self._unread = 0  # failed attempts to find out who it is; None: it is known
         self._identity_due_ms = 0
 
     @property
     def identified(self):
         """Whether identity is what it is: read, or not to be had."""
-        return self._known or self._unread >= _SOON
+        return self._unread is None or self._unread >= _SOON
 
     async def poll(self):
         """One snapshot, judged; `index` names the epoch that it belongs to."""
@@ -69,7 +69,7 @@ class MeterWatch:
         self._failures = 0
         found = self.state == LOST
         if found:
-            self.state = PRESENT
+            self.state, self._unread = PRESENT, 0
             log.info("meter", "found", unit=self.reader.unit)
             self._on_event(METER_FOUND, [self.index])
         if found or self._clock.mono_ms() >= self._identity_due_ms:
@@ -117,10 +117,12 @@ class MeterWatch:
             found = await self.reader.read_identity()
         except ModbusError as error:
             log.warn("meter", "no-identity", unit=self.reader.unit, code=error.code)
-            self._unread += 1
+            if self._unread is not None:
+                self._unread += 1
             if self.identified:
                 self._identity_due_ms = self._clock.mono_ms() + _RETRY_MS
             return False
+        self._unread = None
         self._identity_due_ms = self._clock.mono_ms() + _DAY_MS
         if found.unexpected:
             log.error("meter", "unexpected", unit=self.reader.unit, registers=found.unexpected)

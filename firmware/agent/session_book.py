@@ -127,6 +127,7 @@ class Book:
             _restore(session, parts)
             if session.user_next and (session.state != ACTIVE or session.leaving):
                 self.dropped.append((number, session.user_next))
+                self._durable = False  # told once
             if session.state != ACTIVE or session.leaving:
                 session.requested, session.user_next = False, ""
             return

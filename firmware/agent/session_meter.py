@@ -27,8 +27,17 @@ def seen(watch, reading, clock):
         sync = ocmf.letter(anchor, clock.error_ms())
         meter = meter_id(serial)
         mark = ocmf.Mark(reading.sequence, time_ms(clock, mono_ms), sync, total[0], places, meter)
-    power_mw = reader.milli("power_w", reading, watch.setup)
+    power_mw = _power_mw(reader, reading, watch.setup)
     return Seen(mark, mono_ms, power_mw, serial, reader.profile.id)
+
+
+def _power_mw(reader, reading, setup):
+    """The total active power, or None."""
+    for index, column in enumerate(reader.profile.columns):
+        if column.name == "power_w":
+            found = reader.decoded(index, reading, setup)
+            return found and found[0]
+    return None
 
 
 def time_ms(clock, mono_ms):
@@ -53,12 +62,12 @@ def serial_of(watch):
     be read.
     """
     profile = watch.reader.profile
+    if profile.identity and not watch.identified:
+        return ""
     for register in profile.identity:
         for function, address, words in watch.identity:
             if register.name == "serial" and (function, address) == register[1:3]:
                 return _serial_text(bytes(words), register.order)
-    if profile.identity and not watch.identified:
-        return ""
     return "%s/%d" % (profile.id, watch.reader.unit)
 
 

@@ -57,6 +57,18 @@ class SerialTest(unittest.TestCase):
         world.charge()
         self.assertEqual(payloads(world), [])
 
+    def test_a_meter_that_came_back_is_asked_who_it_is_first(self):
+        world = SessionWorld().boot()
+        world.closed, world.watts = True, 7000
+        world.step()
+        world.task.watches[0].identified = False
+        world.step()
+        world.change_meter(2002)
+        world.task.watches[0].identified = True
+        world.step()
+        (found,) = payloads(world)
+        self.assertEqual((found["MS"], found["RD"][-1]["TX"], found["US"]), ("1001", "A", "1 1"))
+
     def test_a_record_that_is_too_long_is_never_kept(self):
         world = SessionWorld().boot()
         world.sessions._config["station_id"] = "x" * 500  # only dropped, and the meter's name
@@ -73,6 +85,18 @@ class SerialTest(unittest.TestCase):
         found = payloads(world)
         self.assertEqual([one["PG"] for one in found], ["T1", "T2"])
         self.assertNotIn("CI", found[0])
+
+
+class ExpiredTest(unittest.TestCase):
+    def test_a_name_that_a_cut_dropped_is_told_once(self):
+        world = SessionWorld().boot()
+        world.sessions.command(1, "start", "ALICE")
+        for _ in range(3):
+            world.boot()
+            world.step()
+        world.finish()
+        events = [e for key in world.left for e in world.payload_of(key).get(14, ())]
+        self.assertEqual([e[3][1] for e in events if e[0] == 16], ["expired"])
 
 
 class FaultTest(unittest.TestCase):

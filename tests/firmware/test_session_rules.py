@@ -3,14 +3,19 @@
 import json
 import unittest
 
-from agent import config, ocmf, session_gate
+import agent
+from agent import config, ocmf, profile, session_gate, session_meter
 from agent.clock import COLLECTOR, RTC
 from agent.errors import ConfigError, SessionError
+from agent.meter_reader import MeterReader
+from agent.reading import ALL_PRESENT, Reading
 from agent.session import NAMED_MS
 from agent.session_task import pseudonym
 from support.sealing_station import NOON_MS
 from support.session_station import KEY, SessionWorld
 
+FIRMWARE = agent.__path__ if isinstance(agent.__path__, str) else agent.__path__[0]
+FIRMWARE = FIRMWARE.rpartition("/")[0]
 ALICE, BOB = [pseudonym(KEY, name) for name in ("ALICE", "BOB")]
 
 
@@ -32,6 +37,24 @@ def steps(world):
             if event[0] == 16:
                 found.append((event[3][1], bytes(event[3][2])))
     return found
+
+
+class Client:
+    """A bus on which nobody asks."""
+
+    def add_unit(self, *line):
+        """Nothing is on it."""
+
+
+class Watch:
+    """What a session needs of a meter under watch."""
+
+    identified = True
+    identity = ()
+
+    def __init__(self, reader, setup):
+        self.reader = reader
+        self.setup = setup
 
 
 class HoldTest(unittest.TestCase):
@@ -323,6 +346,19 @@ class ScaleFactorTest(unittest.TestCase):
             world.step()
         (found,) = payloads(world)
         self.assertEqual(found["US"], "2 4")
+
+    def test_the_real_profiles_of_such_meters(self):
+        for name in ("bauer-bsm-ws36a", "sunspec-203"):
+            with open("%s/profiles/%s.json" % (FIRMWARE, name), "rb") as file:
+                made = profile.load(file.read(), ["energy_import_wh", "power_w"])
+            reader = MeterReader(Client(), 42, made, None)
+            setup = tuple([(one.function, one.address, b"\x00\x01") for one in made.setup])
+            words = b"".join([bytes(2 * one.count - 2) + b"\x02\xbc" for one in made.columns])
+            reading = Reading(7, 1, 0, 0, 0, 0, ALL_PRESENT, words)
+            world = SessionWorld().boot()
+            watch = Watch(reader, setup)
+            seen = session_meter.seen(watch, reading, world.clock)
+            self.assertEqual((seen.power_mw, seen.mark.mwh), (7000000, 7000000), name)
 
 
 if __name__ == "__main__":
