@@ -17,7 +17,7 @@ from support.provisioning import PROFILE, Bench, bench, done_already
 
 def refused(made: Bench, *options: str) -> str:
     """What a refused order says."""
-    done = made.run("--wait-s", "5", *options)
+    done = made.run("--wait-s", "3", *options)
     print(done.stderr)
     assert done.returncode == 1, done.stderr
     return done.stderr
@@ -38,7 +38,7 @@ def plate(**more: Any) -> dict[str, Any]:
 def test_a_station_that_cannot_upload_is_not_in_service(tmp_path: Path) -> None:
     """No address, a closed port, a CA file that is none: each by its name; then offline."""
     pki.write_server_files(tmp_path, ["localhost", "127.0.0.1"])
-    with bench(tmp_path) as made:
+    with bench(tmp_path, blank=False) as made:
         made.more = []
         assert "uplink-missing" in refused(made)
         made.connect("https://127.0.0.1:9", tmp_path / "ca.der")
@@ -71,7 +71,7 @@ def test_a_foreign_authority_is_named(tmp_path: Path) -> None:
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "theirs" / "server.pem", tmp_path / "theirs" / "server.key")
-    with socket.create_server(("127.0.0.1", 0)) as server, bench(tmp_path) as made:
+    with socket.create_server(("127.0.0.1", 0)) as server, bench(tmp_path, blank=False) as made:
 
         def serve() -> None:
             while True:
@@ -91,7 +91,7 @@ def test_a_foreign_authority_is_named(tmp_path: Path) -> None:
 
 
 def test_the_registry_is_asked_and_meters_are_compared(tmp_path: Path) -> None:
-    with bench(tmp_path) as made:
+    with bench(tmp_path, blank=False) as made:
         meters = tmp_path / "meters.json"
         registry, made.more = made.registry, ["--offline", "--meters", str(meters)]
 
@@ -123,9 +123,8 @@ def test_a_planted_file_is_removed_before_it_can_make_the_key(tmp_path: Path) ->
     planted.write_text(
         "VERSION = '0'\nBUILD_UNIX_S = 0\ndef enrol(board, entropy):\n  return {}\n"
     )
-    with bench(tmp_path) as made:
+    with bench(tmp_path, blank=False) as made:
         mpremote = [sys.executable, "-m", "mpremote", "connect", str(made.port), "fs"]
-        subprocess.run([*mpremote, "mkdir", ":agent"], check=True, timeout=60)
         subprocess.run([*mpremote, "mkdir", ":lib"], check=True, timeout=60)
         for name in ("agent/enrol.py", "agent/version.py", "lib/binascii.py", "main.mpy"):
             command = [*mpremote, "cp", str(planted), f":{name}"]

@@ -12,7 +12,8 @@ from typing import Any
 
 from meterseal.demo.processes import Child, meterseal
 from meterseal.profiles import find
-from meterseal.resources import profiles_dir
+from meterseal.provision.image import agent_files
+from meterseal.resources import firmware_dir, micropython_binary, profiles_dir
 from meterseal.sim.meter import SimulatedMeter
 from meterseal.sim.server import MeterServer
 
@@ -105,9 +106,44 @@ class Bench:
         return seen
 
 
+LAY_OUT = """
+import os, sys, vfs
+firmware, source, image = sys.argv[1:]
+sys.path[:] = [firmware]
+from agent.ports.unix_storage import FileFlash
+flash = FileFlash(image, 256)
+vfs.VfsLfs2.mkfs(flash)
+made = vfs.VfsLfs2(flash)
+def copy(path):
+    for name, kind, *_ in os.ilistdir(source + path):
+        if kind & 0x4000:
+            made.mkdir(path + "/" + name)
+            copy(path + "/" + name)
+        else:
+            with open(source + path + "/" + name, "rb") as old:
+                with made.open(path + "/" + name, "wb") as new:
+                    new.write(old.read())
+copy("")
+"""
+
+
+def lay_out_agent(folder: Path) -> None:
+    """The flash of a board that has the agent already: to copy it takes most of the time."""
+    (folder / "board").mkdir()
+    for name, data in agent_files().items():
+        (folder / "source" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "source" / name).write_bytes(data)
+    script = folder / "lay_out.py"
+    script.write_text(LAY_OUT)
+    places = [firmware_dir(), folder / "source", folder / "board" / "vfs.bin"]
+    subprocess.run([str(one) for one in (micropython_binary(), script, *places)], check=True)
+
+
 @contextmanager
-def bench(folder: Path, python: str = sys.executable) -> Iterator[Bench]:
-    """A blank board that is powered, with a meter at its bus."""
+def bench(folder: Path, python: str = sys.executable, blank: bool = True) -> Iterator[Bench]:
+    """A board that is powered, with a meter at its bus; if not `blank`, it has the agent."""
+    if not blank:
+        lay_out_agent(folder)
     meter = SimulatedMeter(find(profiles_dir(), PROFILE), unit_id=1, start_energy_wh=123_456)
     with MeterServer([meter], turnaround_ms=5) as server:
         server.start_tcp("127.0.0.1", 0)
