@@ -108,6 +108,7 @@ def main(arguments, in_slot=False):
     """
     from agent.errors import FwError
 
+    board = None
     try:
         board = port_module().Board(arguments[0] if arguments else "/")
         board.root = arguments[0].rstrip("/") if arguments else ""
@@ -116,7 +117,8 @@ def main(arguments, in_slot=False):
         print("refused: %s: %s" % (error.code, error.text))
         return 1
     except KeyboardInterrupt:
-        board.attended()
+        if board:
+            board.attended()
         print("interrupted: nothing is read until the next reset")
     return 0
 

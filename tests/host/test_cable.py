@@ -13,7 +13,7 @@ import cbor2
 import pytest
 from meterseal.errors import EnvironmentProblem, UnknownKey
 from meterseal.onsite import inspect
-from meterseal.onsite.cable import Cable, InspectionError, open_cable
+from meterseal.onsite.cable import Cable, InspectionError, NotStarted, open_cable
 from meterseal.resources import profiles_dir
 from meterseal.verify.totals import ProfileTotals
 from support.sealed import kid_of, private_key, public_bytes
@@ -152,3 +152,17 @@ def test_a_challenge_sealed_by_another_key() -> None:
     answers = state_of(station), batch_lines(raw, len(raw))
     with answering(*answers) as cable, pytest.raises(UnknownKey):
         inspect.challenge(cable, b"the nonce itself", totals)
+
+
+def test_what_the_board_says_instead_of_an_answer_is_told() -> None:
+    with answering(b"Traceback\r\nMemoryError: \r\n") as cable:
+        with pytest.raises(EnvironmentProblem) as silent:
+            list(cable.ask("state", 0.5))
+        assert "The board said last:" in silent.value.text and "MemoryError" in silent.value.text
+
+
+def test_a_station_that_refuses_to_start_says_why_at_once() -> None:
+    refused = b"refused: ca-unreadable: expected one certificate in DER\r\n"
+    with answering(refused) as cable, pytest.raises(NotStarted) as problem:
+        list(cable.ask("state", 60))
+    assert problem.value.code == "ca-unreadable" and "one certificate" in problem.value.text

@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pytest
 from fakes.rom_loader import RomLoader
-from meterseal.boards import load_partitions
+from meterseal.boards import Partition, load_partitions
 from meterseal.provision.errors import ProvisionError
 from meterseal.provision.flash import write
 from meterseal.provision.flash_image import IMAGE_AT, check_image
 from meterseal.provision.order import Order
-from meterseal.provision.partition_table import TABLE_AT, TABLE_LEN, partition_table
+from meterseal.provision.partition_table import TABLE_AT, TABLE_LEN, partition_table, table_bytes
 from meterseal.resources import boards_dir
 from support.images import CHIPS, application
 
 MB = 1 << 20
-NVS_AT = 0x9000
+STOCK_NVS_AT = 0x9000
 
 
 def whole_image(chip: str, app_at: int = 0x10000) -> bytearray:
@@ -66,10 +66,13 @@ def test_what_is_on_the_flash_goes_by_consent_alone(tmp_path: Path) -> None:
     board, data = "ESP32_GENERIC", bytes(whole_image("esp32", app_at("ESP32_GENERIC")))
     parts = load_partitions(boards_dir() / board / "partitions.csv")
     (journal,) = [one for one in parts if one.name == "journal"]
-    with RomLoader() as loader:
-        for place in (NVS_AT, journal.offset):
+    stock = Partition("nvs", "data", "nvs", STOCK_NVS_AT, 0x6000)
+    with RomLoader() as loader:  # one of micropython.org, whose NVS is elsewhere
+        loader.flash[TABLE_AT : TABLE_AT + TABLE_LEN] = table_bytes([stock])
+        for place in (STOCK_NVS_AT, journal.offset):
             loader.flash[place] = 0
             assert refusal(loader, tmp_path, data, board) == "flash-data"
+            loader.flash[place] = 0xFF
         assert loader.writes == 0
         loader.flash[journal.offset + 100_000] = 0
         flashed(loader, tmp_path, data, board, erase=True)

@@ -9,7 +9,7 @@ import base64
 import time
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
@@ -23,6 +23,7 @@ _MARK: Final = b"@I "
 _REFUSED: Final = b"refused: "
 """How main.py says that the station does not start: `refused: CODE: TEXT`."""
 _KEPT_LINES: Final = 12
+_SHOWN_LINES: Final = 6
 
 Answer = dict[int, Any]
 
@@ -91,10 +92,17 @@ class Cable:
                 yield line.rstrip(b"\r")
         raise EnvironmentProblem(
             "inspect-silent",
-            f"expected an answer of the station within {silence_s:.0f} s, found none",
+            f"expected an answer of the station within {silence_s:.0f} s, found none"
+            f"{quoted(self.said)}",
             "Check that the station runs (it does not in safe mode), and that no other program "
             "has the port.",
         )
+
+
+def quoted(lines: Iterable[str]) -> str:
+    """The end of a message: the newest lines of the board."""
+    shown = [f"\n    {line}" for line in lines if line.strip()][-_SHOWN_LINES:]
+    return ". The board said last:" + "".join(shown) if shown else ""
 
 
 def open_cable(port: str) -> Cable:

@@ -11,7 +11,13 @@ from meterseal.provision import on_board
 from meterseal.provision.errors import ProvisionError
 from meterseal.provision.esptool import esptool
 from meterseal.provision.flash_image import IMAGE_AT, check_image, with_table
-from meterseal.provision.partition_table import partitions_of
+from meterseal.provision.partition_table import (
+    TABLE_AT,
+    TABLE_LEN,
+    data_places,
+    partition_table,
+    partitions_of,
+)
 
 if TYPE_CHECKING:
     from meterseal.provision.order import Order
@@ -107,25 +113,27 @@ def check_chip(order: "Order", chip: str) -> None:
 def check_blank(order: "Order", chip: str) -> None:
     """Nothing is lost by flashing. Raises ProvisionError `flash-data`.
 
-    The beginning of each partition tells: whatever is stored is stored there first.
+    The beginning of each partition tells, of the table that is on the flash and of the new one:
+    whatever is stored is stored there first.
     """
-    for one in partitions_of(order.board):
-        if one.kind == "data" and one.subtype != "phy" and _sector(order, chip, one.offset):
+    held = data_places(_sector(order, chip, TABLE_AT)[:TABLE_LEN])
+    places = dict((at, name) for name, at in data_places(partition_table(order.board)))
+    for at, name in sorted((places | {at: name for name, at in held}).items()):
+        if _sector(order, chip, at).strip(b"\xff"):
             raise ProvisionError(
                 "flash-data",
-                f"expected a blank partition {one.name}, found something at {one.offset:#x}: "
-                "perhaps a key and readings",
+                f"expected a blank partition {name}, found something at {at:#x}: perhaps a key "
+                "and readings",
                 "Take batches out first (`meterseal inspect --pull`, or a dump and `meterseal "
                 "salvage`), then give --erase.",
             )
 
 
-def _sector(order: "Order", chip: str, at: int) -> bool:
-    """Whether anything is written there."""
+def _sector(order: "Order", chip: str, at: int) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sector.bin"
         _on_board(order, chip, "read-flash", f"{at:#x}", str(_SECTOR), str(path))
-        return path.read_bytes() != b"\xff" * _SECTOR
+        return path.read_bytes()
 
 
 def _on_board(order: "Order", chip: str, *command: str) -> str:

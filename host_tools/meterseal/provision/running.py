@@ -2,18 +2,17 @@
 
 import time
 from collections.abc import Callable
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, TypeVar
 
-from meterseal.errors import EnvironmentProblem, Error
+from meterseal.errors import EnvironmentProblem
 from meterseal.onsite import inspect
-from meterseal.onsite.cable import Cable, InspectionError, NotStarted
+from meterseal.onsite.cable import Cable, InspectionError, NotStarted, quoted
 from meterseal.provision.errors import ProvisionError
 from meterseal.provision.steps import Session, Step
 
 _T = TypeVar("_T")
 
 _PAUSE_S: Final = 0.5
-_SHOWN_LINES: Final = 6
 _CLOCK_OFF_MS: Final = 10_000
 _COLLECTOR: Final = 5  # source of a time, WIRE_FORMAT.md section 5
 _NOT_YET: Final = ("acknowledged",)
@@ -54,21 +53,11 @@ def patiently(session: Session, ask: Callable[[Cable], _T]) -> _T:
             raise
         except (InspectionError, EnvironmentProblem) as problem:
             if time.monotonic() > end:
-                _silent(problem, list(session.cable.said))
-
-
-def _silent(problem: Error, said: list[str]) -> NoReturn:
-    raise ProvisionError(
-        "station-silent",
-        f"expected the station to answer: {problem.text}{quoted(said)}",
-        "What its console says last names the cause.",
-    ) from problem
-
-
-def quoted(lines: list[str]) -> str:
-    """The end of a message: the newest lines of the board."""
-    shown = [f"\n    {line}" for line in lines[-_SHOWN_LINES:] if line.strip()]
-    return ". The board said last:" + "".join(shown) if shown else ""
+                raise ProvisionError(
+                    "station-silent",
+                    f"expected the station to answer: {problem.text}",
+                    "What its console says last names the cause.",
+                ) from problem
 
 
 def _self_test(session: Session) -> str:
