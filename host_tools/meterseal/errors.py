@@ -1,5 +1,7 @@
 """Errors that a person may meet: a stable code, what was expected and found, what to do."""
 
+from typing import Any
+
 from meterseal.errors_text import remedy
 
 
@@ -16,9 +18,19 @@ class Error(Exception):
         self.text = text
         self.remedy = remedy
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors travel between processes, whatever their own arguments are."""
+        return _again, (type(self), self.code, self.text, self.remedy), self.__dict__
+
     def diagnostics(self) -> str:
         """The whole message for a person, with what to do about it."""
         return f"{self.text}\n{self.remedy}" if self.remedy else self.text
+
+
+def _again(kind: type[Error], code: str, text: str, remedy_text: str) -> Error:
+    error = kind.__new__(kind)
+    Error.__init__(error, code, text, remedy_text)
+    return error
 
 
 class EnvironmentProblem(Error):

@@ -2,31 +2,21 @@
 
 import hashlib
 import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from importlib import import_module
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from meterseal.audit.acknowledged import missing_text
 from meterseal.audit.device import Auditor, DeviceAudit
 from meterseal.audit.receipts import Ack
 from meterseal.audit.sources import Job
-from meterseal.errors import EnvironmentProblem
+from meterseal.audit.spread import spread
 from meterseal.resources import profiles_dir
 from meterseal.trust import Trust, parse_trust
 from meterseal.verify import Standard, Verifier
 from meterseal.verify.totals import ProfileTotals
-
-Work = Callable[[Sequence[Job]], list[DeviceAudit]]
-
-_CHUNKS_OF_WORKER = 8
-_START = "fork" if sys.platform == "linux" else "spawn"
-"""No thread runs yet where the pool starts; a forked process has its modules at once."""
 
 
 class Context(NamedTuple):
@@ -93,12 +83,12 @@ def run(
     result = Audit(parse_trust(context.trust, context.anchors))
     jobs = _with_known(_with_enrolled(jobs, result.trust), known)
     workers = workers or os.cpu_count() or 1
-    for one in _done(partial(audit_chunk, context), jobs, workers, dask):
+    for one in spread(partial(audit_chunk, context), jobs, workers, dask):
         result.devices.append(one)
         tell(one, len(result.devices), len(jobs))
     result.devices.sort(key=lambda one: one.device)
     foreign = _foreign(jobs, result.devices)
-    for one in _done(partial(hold_chunk, context), foreign, workers, dask):
+    for one in spread(partial(hold_chunk, context), foreign, workers, dask):
         _merge(one, result.devices)
     return result
 
@@ -117,58 +107,6 @@ def _with_known(jobs: list[Job], known: Sequence[Ack]) -> list[Job]:
         by_device.setdefault(ack.device, []).append(ack)
     found = [job._replace(known=tuple(by_device.pop(job.device, ()))) for job in jobs]
     return found + [Job(device, known=tuple(acks)) for device, acks in by_device.items()]
-
-
-def _chunks(jobs: list[Job], workers: int) -> list[list[Job]]:
-    count = min(len(jobs), workers * _CHUNKS_OF_WORKER)
-    return [jobs[number::count] for number in range(count)]
-
-
-def _done(work: Work, jobs: list[Job], workers: int, dask: str) -> Iterator[DeviceAudit]:
-    chunks = _chunks(jobs, workers)
-    if not chunks:
-        return
-    if dask:
-        done: Iterator[list[DeviceAudit]] = _on_dask(work, chunks, dask)
-    elif workers == 1 or len(chunks) < 2:
-        done = map(work, chunks)
-    else:
-        done = _on_cores(work, chunks, workers)
-    for chunk in done:
-        yield from chunk
-
-
-def _on_cores(work: Work, chunks: list[list[Job]], workers: int) -> Iterator[list[DeviceAudit]]:
-    with ProcessPoolExecutor(workers, mp_context=get_context(_START)) as pool:
-        futures: list[Future[list[DeviceAudit]]] = [pool.submit(work, one) for one in chunks]
-        yield from (future.result() for future in as_completed(futures))
-
-
-def _on_dask(work: Work, chunks: list[list[Job]], address: str) -> Iterator[list[DeviceAudit]]:
-    try:
-        distributed: Any = import_module("distributed")
-    except ModuleNotFoundError as problem:
-        raise EnvironmentProblem(
-            "dask-missing", "expected Dask, found none", "pip install 'meterseal[dask]'"
-        ) from problem
-    try:
-        if address.startswith("local:"):
-            count = int(address[6:])
-            client = distributed.Client(n_workers=count, threads_per_worker=1, processes=True)
-        else:
-            client = distributed.Client(address, timeout=20)
-    except (OSError, ValueError) as problem:
-        raise EnvironmentProblem(
-            "dask-unreachable",
-            f"expected a Dask cluster at {address}: {problem}",
-            "Give --dask tcp://HOST:PORT of its scheduler, or local:N.",
-        ) from problem
-    with client:
-        futures = client.map(work, chunks, pure=False)
-        for future in distributed.as_completed(futures):
-            yield future.result()
-        if address.startswith("local:"):
-            client.shutdown()
 
 
 def _foreign(jobs: list[Job], devices: list[DeviceAudit]) -> list[Job]:

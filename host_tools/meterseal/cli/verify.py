@@ -20,6 +20,8 @@ Examples:
     meterseal verify build/demo/batches.cborseq --trust build/demo/trust.json
 
     meterseal verify archive/ --trust trust.json --anchor operator.pem --second-anchor second.pem
+
+    meterseal verify archive/ --trust trust.json --html verdict.html --dask tcp://10.0.0.1:8786
 """
 
 
@@ -45,33 +47,33 @@ def verify(
     state: Annotated[
         Path | None, typer.Option(help="Take chains up from this file and save them to it.")
     ] = None,
+    jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
+    dask: Annotated[str, typer.Option(help="Dask cluster: tcp://HOST:PORT or local:N.")] = "",
+    html: Annotated[Path | None, typer.Option(help="Write a page with the calendars.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Result as JSON on stdout.")] = False,
 ) -> None:
     """Verify and leave with the exit code (help text: `_HELP`)."""
-    from meterseal.cli.verify_run import Run
+    from meterseal.cli.verify_parts import Part, html_of, run_of, verify_all
     from meterseal.cli.verify_show import show, show_json
-    from meterseal.resources import profiles_dir
     from meterseal.trust import load_trust
     from meterseal.trust_keys import read_anchor
-    from meterseal.verify import Standard, Verifier
     from meterseal.verify.state import load_file, save_file
-    from meterseal.verify.totals import ProfileTotals
 
-    verifier = Verifier(
-        trust=load_trust(
-            trust,
-            [read_anchor(one) for one in _each(anchor)],
-            [read_anchor(one) for one in _each(second_anchor)],
-        ),
-        policy=Standard(),
-        totals=ProfileTotals.load(profiles_dir(), *_each(profiles)),
-        devices=None if state is None else load_file(state),
-    )
-    run = Run(verifier)
-    run.read(paths)
+    anchors = tuple(read_anchor(one) for one in _each(anchor))
+    seconds = tuple(read_anchor(one) for one in _each(second_anchor))
+    load_trust(trust, anchors, seconds)  # refuse it here, not in every process
+    names = tuple(str(one.absolute()) for one in _each(profiles))
+    whole = Part(trust.read_bytes(), anchors, seconds, names, tuple(map(str, paths)), 0, 1)
+    if state is None:
+        run = verify_all(whole, jobs, dask)
+    else:  # chains are taken up where they were left, one after the other
+        run = run_of(whole, quiet=False)
+        run.verifier.devices.update(load_file(state))
+        run.read(paths)
+        save_file(run.verifier.devices, state)
     (show_json if as_json else show)(run)
-    if state is not None:
-        save_file(verifier.devices, state)
+    if html is not None:
+        html.write_text(html_of(run), encoding="utf-8")
     raise typer.Exit(0 if run.good else 1)
 
 

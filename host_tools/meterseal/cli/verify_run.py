@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from meterseal.audit.coverage import Coverage
 from meterseal.cli import output
 from meterseal.errors import VerificationError
 from meterseal.models import Finding, VerifiedBatch
@@ -12,10 +13,12 @@ from meterseal.ocmf.ledger import Ledger
 from meterseal.verify.report import DeviceReport, report
 from meterseal.verify.sources import Piece, files, pieces_of_file
 from meterseal.verify.verifier import Verdict, Verifier
+from meterseal.wire.envelope import payload_span
 
 # Refusals kept with their place; the others are only counted.
 _KEPT_REFUSALS = 1000
 _SHOWN_REFUSALS = 5
+_KID = slice(12, 20)
 # What is missing is told by the report of the chain, which knows whether it came later.
 _PROVISIONAL = frozenset(("chain-gap", "chain-gap-stated", "sequence-gap", "sequence-gap-stated"))
 
@@ -49,9 +52,14 @@ class Run:
     """One call of `meterseal verify`."""
 
     verifier: Verifier
+    part: int = 0
+    parts: int = 1
+    """Of how many parts of all devices this run takes which one."""
+    quiet: bool = False
     files: list[FileResult] = field(default_factory=list)
     findings: dict[tuple[bytes, str], Tally] = field(default_factory=dict)
     ocmf: Ledger = field(init=False)
+    coverage: dict[bytes, Coverage] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.ocmf = Ledger(self.verifier.trust.keys, self.verifier.totals)
@@ -67,13 +75,21 @@ class Run:
             result = FileResult(path)
             self.files.append(result)
             yield from self._read_file(result)
-            _say(result, "" if self.verifier.trust.anchored else " (UNANCHORED)")
+            if not self.quiet:
+                say(result, self.verifier.trust.anchored)
+
+    def _is_mine(self, raw: bytes) -> bool:
+        """By the device that a batch names; what names none belongs to the first part."""
+        kid = raw[_KID] if payload_span(raw, 0) else b""
+        return int.from_bytes(kid, "big") % self.parts == self.part
 
     def _read_file(self, result: FileResult) -> Iterator[VerifiedBatch]:
         places: list[int] = []
 
         def batches() -> Iterable[bytes]:
             for piece in pieces_of_file(result.path):
+                if self.parts > 1 and not self._is_mine(piece.raw):
+                    continue
                 places.append(piece.offset)
                 yield piece.raw
 
@@ -95,6 +111,7 @@ class Run:
         if verdict.batch is None:
             return
         self.ocmf.take(verdict.batch)
+        self.coverage.setdefault(verdict.batch.kid, Coverage()).take(verdict.batch)
         for finding in verdict.batch.findings:
             if finding.code not in _PROVISIONAL:
                 name = verdict.batch.kid, finding.code
@@ -104,6 +121,15 @@ class Run:
     def devices(self) -> list[DeviceReport]:
         """What is known at the end."""
         return report(self.verifier)
+
+    @cached_property
+    def days(self) -> dict[bytes, dict[int, str]]:
+        """Device -> day since 1970 -> state of its 24 hours (audit/coverage.py)."""
+        stated = {
+            kid: {name: chain.stated for name, chain in device.chains.items()}
+            for kid, device in self.verifier.devices.items()
+        }
+        return {kid: one.days(stated[kid]) for kid, one in self.coverage.items()}
 
     @property
     def good(self) -> bool:
@@ -117,13 +143,14 @@ class Run:
         )
 
 
-def _say(result: FileResult, anchored: str) -> None:
+def say(result: FileResult, anchored: bool) -> None:
+    """Verdict line of a file, with its first refusals."""
     text = f"{result.path}: {result.verified} batches verified"
     if result.repeated:
         text += f", {result.repeated} known already"
     if result.refused:
         text += f", {result.refused} refused"
-    output.verdict(result.good, text + anchored)
+    output.verdict(result.good, text if anchored else f"{text} (UNANCHORED)")
     for offset, refusal in result.refusals[:_SHOWN_REFUSALS]:
         output.note(f"at byte {offset}: {refusal.code}: {refusal.text}")
         output.note(f"    {refusal.remedy}")
