@@ -35,6 +35,7 @@ _MOST_WAIT_MS = const(60000)
 _NTP_TIMEOUT_MS = const(3000)
 _SEAL_DEADLINE_MS = const(30000)
 _DAY_MS = const(86400000)
+_DAY_S = const(86400)
 
 
 class App:
@@ -50,7 +51,7 @@ class App:
         self.board = board
         self.timing = timing or Timing()
         self.config = config
-        self._certified_day = None
+        self._certified_day = 0
         self.nonces = None  # [[nonce, boot, mono_ms]] that the next batch answers
         log.configure(log.level_named(config["log_level"]))
         changes = Changes(board.store, config.hash_8, VERSION)
@@ -145,19 +146,14 @@ class App:
         if self.uplink:
             self.uplink.receipts.sealed(self.sealer.number)
             self.uplink.wake()
-            self._look_at_certificates()
+            day = (self.clock.utc_ms() or 0) // _DAY_MS
+            if day != self._certified_day:  # once a day, as soon as the time is known
+                self._certified_day = day
+                from . import certificate
 
-    def _look_at_certificates(self):
-        """Once a day, as soon as the time is known."""
-        utc_ms = self.clock.utc_ms()
-        if utc_ms is None or utc_ms // _DAY_MS == self._certified_day:
-            return
-        self._certified_day = utc_ms // _DAY_MS
-        from . import certificate
-
-        certificate.look(self, utc_ms)
-        del certificate
-        forget.modules("certificate")
+                certificate.look(self, day * _DAY_S)
+                del certificate
+                forget.modules("certificate")
 
     def others(self):
         """Wire fields that the sealer does not know: health, the collector's receipt."""

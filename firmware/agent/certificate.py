@@ -13,7 +13,7 @@ _SEQUENCE, _VERSION, _UTC_TIME = const(0x30), const(0xA0), const(0x17)
 _DAYS = const((0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334))
 
 
-def look(app, utc_ms):
+def look(app, now_unix_s):
     """Warn of each authority of the uplink that ends within two months, or has ended."""
     uplink = app.config["uplink"]
     for slot, name in enumerate((uplink["ca_file"], uplink["ca_file_next"])):
@@ -21,7 +21,7 @@ def look(app, utc_ms):
             end_s = not_after_unix_s(app.board.read_file(name)) if name else None
         except (OSError, ValueError):
             continue  # the uplink says so
-        if end_s is not None and end_s - utc_ms // 1000 < _WARN_S:
+        if end_s is not None and end_s - now_unix_s < _WARN_S:
             log.warn("certificate", "ends soon", slot=slot, t_not_after_unix_s=end_s)
             app.recorder.event(EVENT_CERTIFICATE, [slot, max(end_s, 0)])
 

@@ -45,7 +45,7 @@ class WatchTest(unittest.TestCase):
         self.assertEqual(set(kind for kind, _ in warned), {15})
         self.assertEqual(set(tuple(detail) for _, detail in warned), {(0, end_ms // 1000)})
         print("certificate of 90 days in one boot: %d warnings" % len(warned))
-        self.assertEqual(len(warned), 62)
+        self.assertEqual(len(warned), 61)
 
 
 class CertificateTest(unittest.TestCase):
