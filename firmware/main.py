@@ -8,7 +8,9 @@ module that imports a port.
 import asyncio
 import gc
 import sys
+import time
 
+_RETRY_S = 5
 _LOADING = 4096  # bytes between two collections: modules then lie close to one another
 
 
@@ -52,7 +54,7 @@ def start(board, loaded=None):
     app = App(board, settings, profiles)
     del assembly
     settings.drop("buses", "meters", "network", "quantities")
-    forget.modules("assembly", "station_meters", "profile_plan", "journal_recovery")
+    forget.modules("assembly", "config_places")
     gc.collect()
     tidy(gc.mem_free() // 4 if hasattr(gc, "mem_free") else -1)
     return app
@@ -65,7 +67,8 @@ def check(board):
     settings = config.load(board.read_file)
     profiles = station_profiles.load_profiles(settings, board.read_file)
     del config, station_profiles
-    forget.modules("config", "config_fields", "station_profiles", "profile", "profile_check")
+    forget.modules("config", "config_fields", "config_rules")
+    forget.modules("station_profiles", "profile", "profile_check")
     return settings, profiles
 
 
@@ -80,7 +83,10 @@ def run(board, arguments, in_slot):
     elif board.safe_mode():
         print("safe mode: the station does not start; reset to leave it")
     elif "--check" in arguments:
-        load(board)
+        settings, _ = load(board)
+        from agent import config_places
+
+        config_places.check(board, settings)
         print("the configuration is right")
     elif [name for name in ("upd_code", "upd_set", "upd_img") if board.store.get(name)]:
         return run_updated(board, arguments, in_slot)
@@ -115,6 +121,9 @@ def main(arguments, in_slot=False):
         return run(board, arguments, in_slot)
     except FwError as error:
         print("refused: %s: %s" % (error.code, error.text))
+        if error.code == "store-unreadable" and board and not arguments[1:]:
+            time.sleep(_RETRY_S)  # nothing was changed: perhaps it can be read then
+            board.reset(error.code)
         return 1
     except KeyboardInterrupt:
         if board:

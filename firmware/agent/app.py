@@ -25,15 +25,10 @@ from .version import BUILD_UNIX_S, VERSION
 _HEALTH = const(16)
 _RECEIPT = const(19)
 _NONCES = const(21)
-_METER_DEADLINE_MS = const(120000)
-_NETWORK_DEADLINE_MS = const(60000)
-_NETWORK_LIMIT = const(100)  # failures in a row; with the pauses more than eight hours
-_NETWORK_PAUSE_MS = const(300000)
 _LOOK_UP_MS = const(15000)  # what a resolver may take
 _IDLE_STEP_MS = const(100)
 _MOST_WAIT_MS = const(60000)
 _NTP_TIMEOUT_MS = const(3000)
-_SEAL_DEADLINE_MS = const(30000)
 _DAY_MS = const(86400000)
 _DAY_S = const(86400)
 
@@ -64,6 +59,7 @@ class App:
         self.sealer = assembly.sealer(self, profiles)
         self.recorder = Recorder(self.journal, self.clock, self.boots, self._written)
         self.meters = assembly.meters(self, profiles)
+        forget.modules("station_meters", "profile_plan", "journal_recovery", "p256_source")
         self.resolver = Resolver(self.bus_idle)
         self.uplink = assembly.uplink(self)
         self.seal_task = assembly.seal_task(self)
@@ -81,37 +77,12 @@ class App:
         self.clock.on_set = self.recorder.clock_set
         self.clock.start()
         log.info("app", "start", boot=self.boots.boot, version=VERSION)
-        deadline_ms = 4 * self.config["uplink"]["timeout_ms"] + 60000
-        self.supervisor.add("meters", self._run_meters, _METER_DEADLINE_MS)
-        self.supervisor.add("seal", self.seal_task.run, _SEAL_DEADLINE_MS)
-        if self.sessions:
-            self.supervisor.add("sessions", self.sessions.run, _SEAL_DEADLINE_MS)
-        if self.config["update"]["owners"]:
-            from . import update
+        from . import tasks
 
-            update.add(self)
-        if self.uplink:
-            self._add_patient("uplink", self.uplink.run, deadline_ms)
-        if self.board.link:
-            self.board.link.pause_s = self.boots.radio_pause_s()
-            self._add_patient("network", self.board.link.run, _NETWORK_DEADLINE_MS)
-        if self.config["cabinet_pin"] >= 0:
-            from .cabinet import Cabinet
-
-            is_open = self.board.contact(self.config["cabinet_pin"])
-            cabinet = Cabinet(is_open, self.recorder.event, self.timing.sleep_ms)
-            self.supervisor.add("cabinet", cabinet.run, _NETWORK_DEADLINE_MS)
-        if self.board.console or self.config["led_pin"] >= 0:
-            from . import people
-
-            people.add(self, self.board, self.config, self.timing.sleep_ms)
-            del people
-            forget.modules("people")
+        tasks.add(self)
+        del tasks
+        forget.modules("tasks")
         await self.supervisor.run()
-
-    def _add_patient(self, name, factory, deadline_ms):
-        """What depends on the network may fail for long before the board is reset for it."""
-        self.supervisor.add(name, factory, deadline_ms, _NETWORK_LIMIT, _NETWORK_PAUSE_MS)
 
     async def bus_idle(self):
         """Returns when there is time for a name look-up before the next poll, if there ever is."""
@@ -121,7 +92,8 @@ class App:
             if self.meters.idle_ms() >= wanted_ms:
                 return
 
-    async def _run_meters(self, check_in):
+    async def run_meters(self, check_in):
+        """The meters' task, for the supervisor."""
         self.meters.check_in = check_in
         await self.meters.run()
 

@@ -6,6 +6,8 @@ hold nothing: the module is forgotten afterwards, see forget.
 
 import binascii
 
+from . import log
+from .config_places import trusted
 from .constant import const
 from .errors import ConfigError
 from .meter_task import MeterTask
@@ -13,7 +15,7 @@ from .seal_task import SealTask
 from .sealer import Sealer, Settings
 from .sealer_lost import LostReadings
 from .sealer_payload import PROVISIONING, Identity
-from .station_meters import energy_registers, make_readers
+from .supervisor import EVENT_TASK_RESTARTED
 from .time_trust import TimeTrust
 from .uplink.http import Connection, over_tls
 from .uplink.task import Uplink
@@ -24,6 +26,8 @@ _MAX_BATCH_LEN = const(12288)
 
 def sealer(app, profiles):
     """The sealer, which knows after this where the chain stands."""
+    from .station_meters import energy_registers
+
     board, config = app.board, app.config
     identity = Identity(VERSION, config.hash_8, board.store.get(PROVISIONING))
     settings = Settings(
@@ -40,6 +44,8 @@ def sealer(app, profiles):
 
 def meters(app, profiles):
     """The task that reads the meters."""
+    from .station_meters import make_readers
+
     return MeterTask(
         make_readers(app.config, profiles, app.clock, app.board.open_uart, app.timing),
         app.clock,
@@ -61,13 +67,18 @@ def seal_task(app):
 
 
 def uplink(app):
-    """The task that sends, or None where no collector is configured."""
+    """The task that sends, or None where no collector is configured, or none that can be reached:
+    that is logged and sealed as an event, and meters are read all the same.
+    """
     settings = app.config["uplink"]
     if not settings["url"]:
         return None
-    context = _tls_context(app.board, settings["ca_file"])
-    if settings["ca_file_next"]:  # two calls: of two in one call the library takes the first
-        context.load_verify_locations(_read_ca(app.board, settings["ca_file_next"]))
+    try:
+        context = trusted(app.board, settings)
+    except ConfigError as error:
+        log.error("uplink", "refused", code=error.code, text=error.text)
+        app.recorder.event(EVENT_TASK_RESTARTED, ["uplink", error.code])
+        return None
     parts = (over_tls(context), settings["timeout_ms"], app.resolver, app.clock.mono_ms)
     if settings["url"].startswith("mqtts://"):
         from .uplink.mqtt import Connection as Broker
@@ -107,26 +118,3 @@ def sessions(app):
     parts = (app.journal, app.meters, app.clock, app.signer, app.recorder)
     key = pseudonym_key(app.board, config.secrets["pseudonym_key"])
     return Sessions(config, app.board, parts, key, app.timing.sleep_ms)
-
-
-def _tls_context(board, name):
-    """Context that trusts the authority in file `name` alone; ConfigError `ca-unreadable`."""
-    try:
-        return board.tls_context(_read_ca(board, name))
-    except ValueError as error:
-        raise _unreadable(name, error)
-
-
-def _read_ca(board, name):
-    try:
-        return board.read_file(name)
-    except OSError as error:
-        raise _unreadable(name, error)
-
-
-def _unreadable(name, error):
-    return ConfigError(
-        "ca-unreadable",
-        "expected one certificate in DER in the file %s, found: %s" % (name, error),
-        key="uplink.ca_file",
-    )

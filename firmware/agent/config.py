@@ -19,9 +19,11 @@ from .config_fields import (
     SECTIONS,
     TEXT,
 )
+from .config_rules import check_together
 from .config_values import Config
 from .errors import ConfigError
 
+_ENOENT = 2
 _TYPE_NAMES = {
     INTEGER: "a whole number",
     TEXT: "a text",
@@ -34,10 +36,16 @@ def load(read_file):
     """Check `config.json` and `secrets.json`; `read_file(name)` gives bytes or raises OSError."""
     file_bytes = _read(read_file, "config.json")
     values = check(parse(file_bytes, "config.json"), FIELDS, "")
-    _check_together(values)
+    check_together(values)
     try:
         secret_bytes = read_file("secrets.json")
-    except OSError:
+    except OSError as error:
+        if error.args[0] != _ENOENT:
+            raise ConfigError(
+                "config-unreadable",
+                "expected to read secrets.json, found: %s; a restart tries again" % error,
+                key="secrets.json",
+            )
         secret_bytes = b"{}"
     secrets = check(parse(secret_bytes, "secrets.json"), SECRET_FIELDS, "secrets.")
     return Config(values, secrets, hashlib.sha256(file_bytes).digest()[:8])
@@ -162,54 +170,6 @@ def _check_count(most, value, key):
             "expected 1..%d entries in %s, found %d" % (most, key, len(value)),
             key=key,
         )
-
-
-def _check_together(values):
-    """What no field can say alone."""
-    if values["max_interval_s"] < values["read_interval_s"]:
-        raise ConfigError(
-            "config-conflict",
-            "expected max_interval_s of at least read_interval_s (%d), found %d"
-            % (values["read_interval_s"], values["max_interval_s"]),
-            key="max_interval_s",
-        )
-    for i, meter in enumerate(values["meters"]):
-        if meter["bus"] >= len(values["buses"]):
-            raise ConfigError(
-                "config-conflict",
-                "meters[%d].bus is %d, but there are %d buses, counted from 0"
-                % (i, meter["bus"], len(values["buses"])),
-                key="meters[%d].bus" % i,
-            )
-    _check_sessions(values)
-    url = values["uplink"]["url"]
-    if url and url[:8] not in ("https://", "mqtts://"):
-        raise ConfigError(
-            "config-url",
-            "expected uplink.url to begin with https:// or mqtts://, found %r" % url,
-            key="uplink.url",
-        )
-
-
-def _check_sessions(values):
-    """Each connector has a meter of its own and what its trigger needs."""
-    meters = []
-    for i, session in enumerate(values["sessions"]):
-        meter, trigger, pin = session["meter"], session["trigger"], session["contact_pin"]
-        key = text = None
-        if meter >= len(values["meters"]):
-            key, text = "meter", "is %d, but there are %d meters, counted from 0"
-            text = text % (meter, len(values["meters"]))
-        elif meter in meters:
-            key, text = "meter", "is %d, as that of another connector: each needs its own" % meter
-        elif trigger == "contact" and pin < 1:
-            key, text = "contact_pin", "is %d, but a contactor needs a GPIO other than 0" % pin
-        elif trigger == "power" and "power_w" not in values["quantities"]:
-            key, text = "trigger", 'is "power", but quantities have no power_w: add it'
-        if key:
-            key = "sessions[%d].%s" % (i, key)
-            raise ConfigError("config-conflict", "%s %s" % (key, text), key=key)
-        meters.append(meter)
 
 
 def nearest(key, known):

@@ -49,6 +49,19 @@ class ElementError(SignerError):
     """The secure element did not do what it was asked; codes `element-*`."""
 
 
+class StoreError(FwError):
+    """The state store cannot be read; what it holds is unknown: code `store-unreadable`."""
+
+
+def unreadable(name, error):
+    """The StoreError for what is there, perhaps: nobody may take it for missing."""
+    return StoreError(
+        "store-unreadable",
+        "expected to read %s, found: %s; nothing was changed, a restart tries again"
+        % (name, error),
+    )
+
+
 class KeystoreError(FwError):
     """Key or high-water mark cannot be used; codes `key-*`, `keystore-*`, `entropy-*`."""
 

@@ -17,13 +17,11 @@ from agent.p256_table import (
     check_table,
     comb_columns,
     comb_points,
-    file_reader,
     use_table,
 )
 
 __all__ = (
     "check_table",
-    "file_reader",
     "public_key",
     "sign_digest",
     "sign_raw",

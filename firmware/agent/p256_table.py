@@ -7,27 +7,16 @@ column 0, 68 KiB in all: x || y || tag, big-endian. The tag is (m + x + y) mod 2
 point m * G, so that the tags of what was read and added up tell which multiple of G came of it:
 an entry of another place, or one that changed, gives another number (but for one in 2^32).
 
-Where it comes from: `use_table`; else the frozen module `agent.p256_table_frozen` (one bytes
-object `TABLE`, written by `firmware/tools/make_p256_table.py --frozen`), which costs no RAM; else
-the file `p256_table.bin` beside this module: in place on ROMFS, by seek, an entry at a time,
-elsewhere.
+Where it comes from: `use_table`, else see p256_source.
 It must never sign before `check_table` has seen its hash, and must never be written by the board.
 """
 
-from binascii import hexlify
-from hashlib import sha256
-
 from agent.constant import const
-from agent.errors import SignerError
-
-TABLE_LEN = 69632
-TABLE_SHA256 = "1269c373f0e528cd5ee4389da2179189301ef76e843eadd3b559246de427669e"
 
 TAG_PRIME = 4294967291
 
 _ENTRY_LEN = const(68)
 _BLOCK_LEN = const(8704)
-_CHUNK_LEN = const(1024)
 _MASK = (1 << 256) - 1
 
 # Masks of the 8 x 8 bit transposition, four lanes at once (Warren, Hacker's Delight, 7-3).
@@ -45,66 +34,21 @@ def use_table(source):
     _table = source if source is None or callable(source) else memoryview(source)
 
 
-def file_reader(file):
-    """A reader for `use_table` on an open binary file."""
-
-    def read(offset, length):
-        try:
-            file.seek(offset)
-            return file.read(length)
-        except OSError as error:
-            raise SignerError("signer-table", "cannot read the signing table (%s)" % error)
-
-    return read
-
-
-def _find_table():
-    """The frozen table, else the file beside this module."""
-    try:
-        from agent.p256_table_frozen import TABLE
-    except ImportError:
-        TABLE = None  # not a build with frozen code
-    if TABLE is not None:
-        return memoryview(TABLE)
-    path = __file__.rsplit(".", 1)[0] + ".bin"
-    try:
-        file = open(path, "rb")
-    except OSError as error:
-        raise SignerError(
-            "signer-table",
-            "expected the signing table %s (%s): copy it to the board" % (path, error),
-        )
-    try:
-        return memoryview(file)  # ROMFS: the flash itself
-    except TypeError:
-        return file_reader(file)
-
-
 def _source():
     """The table in use, found at the first call."""
     global _table
     if _table is None:
-        _table = _find_table()
+        from agent.p256_source import find_table  # only now: see forget
+
+        _table = find_table()
     return _table
-
-
-def _read(source, offset, length):
-    return source(offset, length) if callable(source) else source[offset : offset + length]
 
 
 def check_table():
     """Refuse (`signer-table`) a signing table whose SHA-256 is not the one built in."""
-    source = _source()
-    digest = sha256()
-    for offset in range(0, TABLE_LEN + 1, _CHUNK_LEN):  # the last one must find nothing
-        digest.update(_read(source, offset, _CHUNK_LEN))
-    found = hexlify(digest.digest()).decode()
-    if found != TABLE_SHA256:
-        raise SignerError(
-            "signer-table",
-            "expected a signing table with SHA-256 %s, found %s: write p256_table.bin again"
-            % (TABLE_SHA256, found),
-        )
+    from agent.p256_source import check
+
+    check(_source())
 
 
 def comb_columns(scalar):

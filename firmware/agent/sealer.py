@@ -163,6 +163,13 @@ class Sealer:
             self.restart_chain(self._begin_reason)
         self._lost.acknowledged(self._journal.acknowledged)
         self._state_jump(gathered)
+        content, hash_32 = self._signed(self._payload(gathered))
+        number = self._keystore.mark.number + 1
+        self._commit(number, hash_32, content, gathered)
+        return number, hash_32
+
+    def _payload(self, gathered):
+        """The payload alone: what it was made of takes no memory while it is signed."""
         fields = payload_fields(
             self._keystore,
             self._clock,
@@ -172,11 +179,7 @@ class Sealer:
             lost_batches(self._journal.lost) + self._lost.wire(),
             self._others(),
         )
-        payload = encode_payload(fields, gathered.contexts, gathered.rows)
-        content, hash_32 = self._signed(payload)
-        number = self._keystore.mark.number + 1
-        self._commit(number, hash_32, content, gathered)
-        return number, hash_32
+        return encode_payload(fields, gathered.contexts, gathered.rows)
 
     def _signed(self, payload):
         try:

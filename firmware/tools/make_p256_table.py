@@ -4,7 +4,7 @@ Usage: python3 firmware/tools/make_p256_table.py [--frozen MODULE.py]
 
 Without an option it writes firmware/agent/p256_table.bin; with --frozen it writes a module with
 the table as one bytes object `TABLE`, to be frozen as `agent.p256_table_frozen` (costs flash, no
-RAM). It prints the SHA-256, which p256_table.py has built in. It must never import the agent: the
+RAM). It prints the SHA-256, which p256_source.py has built in. It must never import the agent: the
 table is checked against it, not made by it.
 
 Entry e (0..127) of block b (0..7) is x || y || tag, 32, 32 and 4 bytes, big-endian, of the point

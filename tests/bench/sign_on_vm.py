@@ -10,6 +10,7 @@ import time
 
 from agent import p256
 from agent.p256_field import P
+from agent.p256_source import file_reader
 
 ROUNDS = 300
 A = 0xC9AFA9D845BA75166B5C215767B1D6934E50C3DB36E89B127B8A622B120F6721
@@ -59,7 +60,7 @@ def measure(file):
         digest = bytes([i & 255]) * 32
         p256.use_table(table)
         in_memory.append(mulmods_of(lambda d: p256.sign_digest(KEY, d), digest, 25))
-        p256.use_table(p256.file_reader(file))
+        p256.use_table(file_reader(file))
         in_file.append(mulmods_of(lambda d: p256.sign_digest(KEY, d), digest, 25))
         if i % 10 == 0:
             check = mulmods_of(lambda d: p256.verify_digest(public, d, signature), bytes(32), 250)

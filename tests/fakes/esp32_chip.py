@@ -11,6 +11,8 @@ class Chip:
 
     def __init__(self):
         self.blobs = {}
+        self.nvs_error = 0
+        self.partitions = {}
         self.power_cut()
 
     def power_cut(self):
@@ -73,9 +75,13 @@ class Nvs:
         self.namespace = namespace
 
     def get_blob(self, name, buffer):
+        if chip.nvs_error:
+            raise OSError(chip.nvs_error)
         blob = chip.blobs.get(name)
-        if blob is None or len(blob) > len(buffer):
-            raise OSError(-4354)
+        if blob is None:
+            raise OSError(-0x1102, "ESP_ERR_NVS_NOT_FOUND")
+        if len(blob) > len(buffer):
+            raise OSError(-0x110C, "ESP_ERR_NVS_INVALID_LENGTH")
         buffer[: len(blob)] = blob
         return len(blob)
 
@@ -86,8 +92,17 @@ class Nvs:
         """Nothing here."""
 
 
+class Partition:
+    TYPE_DATA = 1
+
+    @staticmethod
+    def find(type, label):
+        return [chip.partitions[label]] if label in chip.partitions else []
+
+
 class Esp32:
     NVS = Nvs
+    Partition = Partition
 
 
 class Network:
@@ -98,6 +113,8 @@ def install():
     """The modules, and the port that sees them."""
     sys.modules["machine"], sys.modules["esp32"] = Machine(), Esp32()
     sys.modules["network"] = Network()
-    from agent.ports import esp32
+    from agent.ports import esp32, nvs
 
+    esp32.esp32 = nvs.esp32 = sys.modules["esp32"]  # perhaps they were loaded with others
+    esp32.Stdin = object  # nobody is at the console; pytest has no such stdin
     return esp32

@@ -64,6 +64,7 @@ def install(size_bytes):
     """An empty store of a partition of this size; the class of the store."""
     NVS.size_bytes, NVS.blobs = size_bytes, {}
     sys.modules["esp32"] = Esp32()
-    from agent.ports.nvs import NvsStore
+    from agent.ports import nvs
 
-    return NvsStore
+    nvs.esp32 = sys.modules["esp32"]  # perhaps it was loaded with another one
+    return nvs.NvsStore

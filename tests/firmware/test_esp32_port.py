@@ -6,6 +6,7 @@ import unittest
 
 from agent import clock
 from agent.clock import OPERATOR, RTC, Clock, Floor
+from agent.errors import ConfigError, StoreError
 from agent.inspect import answer
 from agent.ports.ds3231 import Ds3231
 from fakes.board import Store, Ticks
@@ -103,9 +104,43 @@ class TechnicianTimeTest(unittest.TestCase):
         self.assertEqual(caught.exception.code, "clock-implausible")
 
 
+class StoreTest(unittest.TestCase):
+    """Only what is not there is missing; what cannot be read is there, perhaps."""
+
+    def setUp(self):
+        install()
+        self.store = esp32.NvsStore()
+        self.addCleanup(setattr, chip, "nvs_error", 0)
+
+    def test_blobs_of_every_length(self):
+        self.assertIsNone(self.store.get("none"))
+        for length in (0, 256, 257, 6144):
+            self.store.set("blob", bytes(length))
+            self.assertEqual(self.store.get("blob"), bytes(length))
+
+    def test_an_error_is_not_nothing(self):
+        self.store.set("keystore", b"key")
+        self.store.set("large", bytes(6145))
+        for error in (5, -0x1101, -0x1105):
+            chip.nvs_error = error
+            with self.assertRaises(StoreError) as caught:
+                self.store.get("keystore")
+            self.assertEqual(caught.exception.code, "store-unreadable")
+        chip.nvs_error = 0
+        with self.assertRaises(StoreError):
+            self.store.get("large")
+        self.assertEqual(self.store.get("keystore"), b"key")
+
+    def test_a_board_without_the_partition_says_what_to_do(self):
+        with self.assertRaises(ConfigError) as caught:
+            esp32.Board("/").equip({"clock": {"rtc": "internal"}, "secure_element": "none"})
+        self.assertEqual(caught.exception.code, "journal-partition")
+
+
 class WatchdogTest(unittest.TestCase):
     def setUp(self):
         chip.power_cut()
+        install()
         self.board = esp32.Board("/")
 
     def test_who_breaks_in_has_an_hour_even_behind_a_soft_reset(self):

@@ -1,10 +1,11 @@
 """The signing table: hash, layout, sources, and that a damaged one never signs wrongly."""
 
 import random
+import sys
 import unittest
 from hashlib import sha256
 
-from agent import p256, p256_table
+from agent import p256, p256_source, p256_table
 from agent.errors import SignerError
 from agent.p256_field import N, P
 
@@ -83,7 +84,7 @@ class SourceTest(TableCase):
         self.assertEqual(per_block, [4] * 8)
 
     def test_a_file_that_cannot_be_read_is_refused(self):
-        p256.use_table(p256.file_reader(BrokenFile()))
+        p256.use_table(p256_source.file_reader(BrokenFile()))
         self.refused(p256.check_table)
         self.refused(p256.sign_digest, KEY, DIGEST)
 
@@ -118,7 +119,7 @@ class LayoutTest(TableCase):
 class HashTest(TableCase):
     def test_the_shipped_table(self):
         p256.check_table()
-        self.assertEqual(len(self.table), p256_table.TABLE_LEN)
+        self.assertEqual(len(self.table), p256_source.TABLE_LEN)
 
     def test_any_other_table_is_refused(self):
         random.seed(4)
@@ -170,7 +171,7 @@ class DamageTest(TableCase):
         Such a signature and a good one of the same digest would give the key away.
         """
         random.seed(7)
-        entries = list(range(0, p256_table.TABLE_LEN, ENTRY))
+        entries = list(range(0, p256_source.TABLE_LEN, ENTRY))
         for at in self.used:
             for length in (64, ENTRY):  # the point alone, or its tag too
                 other = entries[random.getrandbits(10)]
@@ -225,7 +226,7 @@ class DamageTest(TableCase):
 
     def test_a_table_of_one_value_never_signs(self):
         for value in (0x00, 0xFF, 0x55):
-            p256.use_table(bytes([value]) * p256_table.TABLE_LEN)
+            p256.use_table(bytes([value]) * p256_source.TABLE_LEN)
             self.refused(p256.sign_digest, KEY, DIGEST)
             self.refused(p256.public_key, KEY)
 
@@ -235,9 +236,10 @@ class DamageTest(TableCase):
             self.refused(p256.sign_digest, KEY, DIGEST)
 
     def test_a_missing_file_is_refused(self):
-        path = p256_table.__file__
-        self.addCleanup(setattr, p256_table, "__file__", path)
-        p256_table.__file__ = path.rsplit("/", 1)[0] + "/no_such_table.py"
+        sys.modules["agent.p256_source"] = p256_source  # a station forgets it when it has started
+        path = p256_source.__file__
+        self.addCleanup(setattr, p256_source, "__file__", path)
+        p256_source.__file__ = path.rsplit("/", 1)[0] + "/none/p256_source.py"
         p256.use_table(None)
         self.refused(p256.check_table)
         self.refused(p256.sign_digest, KEY, DIGEST)

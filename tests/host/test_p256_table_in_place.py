@@ -14,7 +14,16 @@ import pytest
 
 FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
 SCRIPTS = Path(sysconfig.get_path("scripts"))
-MODULES = ("__init__", "constant", "errors", "p256", "p256_field", "p256_nonce", "p256_table")
+MODULES = (
+    "__init__",
+    "constant",
+    "errors",
+    "p256",
+    "p256_field",
+    "p256_nonce",
+    "p256_source",
+    "p256_table",
+)
 KEY_HEX = "c9afa9d845ba75166b5c215767b1d6934e50c3db36e89b127b8a622b120f6721"
 DIGEST_HEX = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 # RFC 6979 A.2.5, SHA-256 of "test"; its s is low

@@ -20,6 +20,7 @@ from agent.modbus.timing import sleep_ms
 import esp32
 
 from ..constant import const
+from ..errors import ConfigError
 from .chip import safe_pin
 from .ds3231 import Ds3231
 from .nvs import NvsStore
@@ -98,7 +99,14 @@ class Board:
 
     def equip(self, config):
         """Take into use what the configuration decides, neither watchdog nor network."""
-        self.flash = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="journal")[0]
+        found = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="journal")
+        if not found:
+            raise ConfigError(
+                "journal-partition",
+                "expected a data partition `journal`, found none; write the partition table of "
+                "this board (boards/, `meterseal provision`)",
+            )
+        self.flash = found[0]
         self.rtc = InternalRtc(_battery_rtc(config["clock"]))
         self.element = _element(config)
 

@@ -13,6 +13,7 @@ import sys
 import time
 
 from ..constant import const
+from ..errors import ConfigError
 from .unix_storage import FileFlash, FileStore, PcFiles
 
 try:
@@ -131,26 +132,10 @@ class Watchdog:
         self._fed_ms = now
 
 
-class _CpythonTicks:
-    """time.ticks_* of MicroPython, for CPython."""
-
-    _MASK = (1 << 62) - 1
-
-    def ticks_ms(self):
-        return time.monotonic_ns() // 1000000 & self._MASK
-
-    def ticks_us(self):
-        return time.monotonic_ns() // 1000 & self._MASK
-
-    def ticks_add(self, a, b):
-        return (a + b) & self._MASK
-
-    def ticks_diff(self, a, b):
-        half = (self._MASK + 1) >> 1
-        return ((a - b + half) & self._MASK) - half
-
-
-ticks = time if hasattr(time, "ticks_ms") else _CpythonTicks()
+if hasattr(time, "ticks_ms"):
+    ticks = time
+else:
+    from .unix_cpython import ticks
 
 
 def read_file(directory):
@@ -218,7 +203,15 @@ class Board:
 
     def open_uart(self, bus):
         """(UART, driver-enable pin) of an RTU bus; adapters of a PC switch by themselves."""
-        return Uart(bus["device"], self._files), None
+        try:
+            return Uart(bus["device"], self._files), None
+        except OSError as error:
+            raise ConfigError(
+                "bus-device",
+                "expected a serial device in buses[].device, found %r: %s; is the adapter there?"
+                % (bus["device"], error),
+                key="buses.device",
+            )
 
     def contact(self, pin):
         """The cabinet's door: open while the file `cabinet_open` is there."""

@@ -7,8 +7,11 @@ go from 1 to 0 only, and only an erase sets them again.
 import os
 
 from ..constant import const
+from ..errors import unreadable
 
 BLOCK_LEN = 4096
+_ENOENT = const(2)
+_EEXIST = const(17)
 _CHUNK = const(256)  # as little memory as on a board
 
 
@@ -31,7 +34,9 @@ class FileFlash:
     def __init__(self, path, block_count, files=PcFiles):
         try:
             files.stat(path)
-        except OSError:
+        except OSError as error:
+            if error.args[0] != _ENOENT:  # there may be a journal, only not to be seen now
+                raise unreadable(path, error)
             with files.open(path, "wb") as file:
                 for _ in range(block_count):
                     file.write(b"\xff" * BLOCK_LEN)
@@ -76,12 +81,14 @@ class FileStore:
         _make_directory(directory, files)
 
     def get(self, name):
-        """The blob, or None."""
+        """The blob, or None if there is none; StoreError `store-unreadable`."""
         try:
             with self._files.open("%s/%s" % (self._directory, name), "rb") as file:
                 return file.read()
-        except OSError:
-            return None
+        except OSError as error:
+            if error.args[0] == _ENOENT:
+                return None
+            raise unreadable(name, error)
 
     def set(self, name, blob):
         """Replace the blob: after a power cut the old one or the new one is there, whole."""
@@ -96,5 +103,5 @@ def _make_directory(path, files):
     try:
         files.mkdir(path)
     except OSError as error:
-        if error.args[0] != 17:  # EEXIST
-            raise
+        if error.args[0] != _EEXIST:
+            raise unreadable(path, error)

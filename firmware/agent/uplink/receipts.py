@@ -5,7 +5,7 @@ said: stating the newest once a day is as good as stating each, and costs a frac
 collector sends is foreign: what does not look like a receipt, or would not fit, is left out.
 """
 
-from agent import log
+from agent import cbor, log
 
 from ..constant import const
 
@@ -48,18 +48,13 @@ class Receipts:
 
 def is_receipt(found):
     """Whether the bytes have the form of a collector receipt, whoever signed it."""
-    if not len(_HEAD) < len(found) <= _MOST_BYTES or found[: len(_HEAD)] != _HEAD:
+    rest = len(found) - _PAYLOAD - _SIGNATURE
+    if rest < 1 or len(found) > _MOST_BYTES or found[: len(_HEAD)] != _HEAD:
         return False
-    end = len(found) - _SIGNATURE
-    if found[_PAYLOAD - 1] != 0xA0 or found[end : end + 2] != b"\x58\x40":
-        return False
-    return _PAYLOAD + _item_len(found[_PAYLOAD : _PAYLOAD + 3]) == end
-
-
-def _item_len(head):
-    """Length of a byte string with its head; 0 if it has none of at most 65,535 bytes."""
-    if 0x40 <= head[0] < 0x58:
-        return 1 + head[0] - 0x40
-    if head[0] == 0x58:
-        return 2 + head[1]
-    return 3 + (head[1] << 8 | head[2]) if head[0] == 0x59 else 0
+    head = bytearray()
+    for size in (1, 2, 3):  # of the head of the payload, in its shortest form
+        if rest - size < (24, 256, _MOST_BYTES)[size - 1]:
+            cbor.append_head(head, 0x40, rest - size)
+            break
+    at = _PAYLOAD + len(head)
+    return found[_PAYLOAD - 1 : at] == b"\xa0" + head and found[-_SIGNATURE:][:2] == b"\x58\x40"
