@@ -82,8 +82,18 @@ def test_nobody_claims_a_bench_that_did_not_happen(profile: Profile) -> None:
 @EVERY
 def test_every_dump_has_a_class_and_a_source(profile: Profile) -> None:
     dumps = dumps_of(profile.id)
-    assert dumps and dump_class(DUMPS, profile.id) in DUMP_CLASSES
+    assert dumps and dump_class(DUMPS, profile) in DUMP_CLASSES
     assert all(dump["class"] in DUMP_CLASSES and dump["source"] for dump in dumps)
+
+
+def test_identity_set_up_and_resettable_registers_are_where_others_found_them() -> None:
+    """Facts from elsewhere; a register that no row names rests on its profile's own sources."""
+    rows = list(csv.DictReader((DUMPS / "identity.csv").open(encoding="utf-8")))
+    assert len(rows) >= 10 and all(row["source"] for row in rows)
+    for row in rows:
+        register = getattr(PROFILES[row["profile"]], row["section"])[row["name"]]
+        place = register.function, register.address, register.type
+        assert place == (int(row["fc"]), int(row["addr_hex"], 16), row["type"]), row
 
 
 def test_captured_frames_are_whole_and_hold_the_words_of_their_dump() -> None:

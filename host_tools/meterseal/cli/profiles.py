@@ -80,7 +80,7 @@ def _summary(profile: Profile) -> dict[str, Any]:
         "name": profile.name,
         "line": line_text(profile),
         "confidence": profile.confidence,
-        "register_dump": dump_class(_dumps_dir(), profile.id),
+        "register_dump": dump_class(_dumps_dir(), profile),
         "bench": bench_text(profile),
         "sha256": profile.sha256.hex(),
     }

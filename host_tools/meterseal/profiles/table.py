@@ -14,12 +14,16 @@ DUMP_CLASSES: Final = ("captured", "vendor example", "third-party fixture", "syn
 _BATTERY_WH: Final = 1500
 
 
-def dump_class(dumps: Path | None, profile_id: str) -> str:
-    """Best class among the register dumps of a profile; `none` where there is no dump."""
-    path = None if dumps is None else dumps / f"{profile_id}.json"
+def dump_class(dumps: Path | None, profile: Profile) -> str:
+    """Best class among the register dumps that hold the energy total; `none` without any.
+
+    A captured voltage says nothing about the register that counts.
+    """
+    path = None if dumps is None else dumps / f"{profile.id}.json"
     if path is None or not path.is_file():
         return "none"
-    found = {dump["class"] for dump in json.loads(path.read_text("utf-8"))["dumps"]}
+    every = json.loads(path.read_text("utf-8"))["dumps"]
+    found = {dump["class"] for dump in every if profile.total.name in dump["expected"]}
     return next((name for name in DUMP_CLASSES if name in found), "none")
 
 
@@ -48,7 +52,7 @@ def line_text(profile: Profile) -> str:
 def markdown(profiles: dict[str, Profile], dumps: Path | None) -> str:
     """The table, one row for each profile, between the two markers."""
     rows = [
-        "| profile | meter | factory line | energy | confidence | register dump | bench |",
+        "| profile | meter | factory line | energy | confidence | dump of the energy | bench |",
         "|---|---|---|---|---|---|---|",
     ]
     for profile in profiles.values():
@@ -63,7 +67,7 @@ def markdown(profiles: dict[str, Profile], dumps: Path | None) -> str:
             line_text(profile),
             energy,
             profile.confidence,
-            dump_class(dumps, profile.id),
+            dump_class(dumps, profile),
             bench_text(profile),
         )
         rows.append("| " + " | ".join(cells) + " |")
