@@ -6,7 +6,7 @@ hold nothing: the module is forgotten afterwards, see forget.
 
 import binascii
 
-from . import log
+from . import forget, log
 from .config_places import trusted
 from .constant import const
 from .errors import ConfigError
@@ -44,6 +44,11 @@ def sealer(app, profiles):
 
 def meters(app, profiles):
     """The task that reads the meters."""
+    from .meter_recall import last_readings, recalling
+
+    recalled = recalling(last_readings(app.journal))
+    del last_readings, recalling
+    forget.modules("meter_recall")
     from .station_meters import make_readers
 
     return MeterTask(
@@ -55,6 +60,7 @@ def meters(app, profiles):
         interval_s=app.config["read_interval_s"],
         next_sequence=app.sealer.next_sequence,
         timing=app.timing,
+        recalled=recalled,
     )
 
 

@@ -89,6 +89,10 @@ class Journal:
         """Yield (kind, payload) of what no durable batch covers, in order, CONTEXT first."""
         return self._record_ring.unsealed()
 
+    def newest(self):
+        """Yield (kind, payload) of the newest records, whether sealed or not."""
+        return self._record_ring.newest()
+
     @property
     def overwrote_unsealed(self):
         """Whether the ring was full and what stood before the first unsealed record is gone."""

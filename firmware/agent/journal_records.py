@@ -96,6 +96,18 @@ class RecordRing:
             epoch += 1
             start = 0
 
+    def newest(self):
+        """Yield (kind, payload) of the newest two sectors, sealed or not, contexts included."""
+        ring = self._ring
+        context = b""
+        for epoch in range(max(ring.oldest, ring.head - 1), ring.head + 1):
+            context, bind = self._context_at(epoch, context)
+            yield CONTEXT, context or b""
+            for _, kind, payload, _ in ring.walk(epoch, bind):
+                if kind == CONTEXT:
+                    context = bytes(payload)
+                yield kind, bytes(payload)
+
     def _context_at(self, epoch, before):
         """(context with which a sector begins or None, its binding), if need be from nearby."""
         ring = self._ring

@@ -6,9 +6,7 @@ refuses, as it lacks one of them, is split: what it has must not share the fate 
 Must never decode what is going to be sealed.
 """
 
-from collections import namedtuple
-
-from . import decode
+from . import decode, forget
 from .constant import const
 from .errors import ModbusBusError, ModbusError, ModbusException, ModbusTimeout
 from .modbus.settings import Line, limits
@@ -16,7 +14,6 @@ from .plausibility import RATED_POWER_W
 
 RETRIED, IMPLAUSIBLE, PARTIAL = 1, 2, 4  # flags, WIRE_FORMAT.md section 4.4
 _GAP_MS = const(50)
-_NOT_THERE = const((1, 2, 3))  # exceptions that say: no such function, address or length
 _LACKS_SOME = const((2, 3))
 
 
@@ -29,9 +26,6 @@ class Snapshot:
         self.present = 0
         self.status = 0
         self.flags = 0
-
-
-Identity = namedtuple("Identity", "identity setup unexpected")
 
 
 class MeterReader:
@@ -59,13 +53,6 @@ class MeterReader:
         self._spacers = spacers(profile.listed, bus)
         client.add_unit(unit, line, lim, self._spacers)
         self._offsets = _offsets(profile.columns)
-        self._locator = None
-        self._shifts = (0, 0)
-        if profile.sunspec:
-            from .sunspec import Locator
-
-            self._locator = Locator(profile.sunspec, client, unit)
-        self.located = self._locator is None
 
     def counters(self):
         """Error counters since boot, as the health section has them."""
@@ -77,15 +64,9 @@ class MeterReader:
         The block of the energy total comes first: if even that gets no answer, nothing else is
         asked; if another block gets none, the rest is asked once each.
         """
-        snap = Snapshot(self._offsets[-1], self.clock.mono_ms())
+        snap = self.empty()
         retries = 0 if probe else None
         left, asked = list(self.reads), []
-        try:
-            if not self.located:
-                await self._locate(retries)
-        except ModbusError as error:
-            snap.status = error.status
-            return snap
         while left:
             read = left.pop(0)
             try:
@@ -106,35 +87,29 @@ class MeterReader:
             snap.flags |= PARTIAL
         return snap
 
+    def empty(self):
+        """A snapshot in which nothing was obtained yet."""
+        return Snapshot(self._offsets[-1], self.clock.mono_ms())
+
     def _halves(self, read):
         from .profile_split import halves  # few meters need it
 
         return halves(read, self.profile.total)
 
-    async def _locate(self, retries):
-        """Find out where a SunSpec meter has its block."""
-        base, at = await self._locator.find(retries)
-        sunspec = self.profile.sunspec
-        self._shifts = (base - sunspec.bases[0], at - sunspec.at)
-        self.located = True
-        self._place_spacers()
-
-    def forget_place(self):
-        """Another meter may stand there next: find its block again before the next snapshot."""
-        self.located = self._locator is None
-
     def at(self, address):
-        """Where this meter has what the profile has at `address`."""
-        sunspec = self.profile.sunspec
-        return address + self._shifts[address >= sunspec.at] if sunspec else address
+        """Where this meter has what the profile has at `address`: see sunspec."""
+        return address
 
     def layout(self):
         """Profile.layout() as this meter has it."""
-        return tuple((c[0], self.at(c[1]), c[2], c[3]) for c in self.profile.layout())
+        return self.profile.layout()
+
+    def forget_place(self):
+        """Another meter may stand there next."""
 
     def _place_spacers(self):
         known = self.client.unit(self.unit)
-        known.spacers = tuple((s[0], self.at(s[1]), s[2]) for s in self._spacers)
+        known.spacers = tuple([(s[0], self.at(s[1]), s[2]) for s in self._spacers])
         known.spaced_in_vain = 0
 
     async def reread_total(self, snap):
@@ -172,36 +147,19 @@ class MeterReader:
         return None if value is None else (value, column, raw, column.exp10 + scale)
 
     async def read_identity(self):
-        """Identity and set-up registers as the wire has them; raises ModbusError.
+        """See meter_identity; raises ModbusError.
 
         What was found out about a unit is found out again: reads are as planned after this.
         """
         self.reads = self._planned
         self._place_spacers()
-        identity = await self._registers(self.profile.identity)
-        setup = await self._registers(self.profile.setup)
-        unexpected = [
-            register.name
-            for register in self.profile.identity + self.profile.setup
-            if not _as_expected(register, self._words(register, identity + setup))
-        ]
-        return Identity(identity, setup, unexpected)
+        from .meter_identity import read  # once a day
 
-    async def _registers(self, registers):
-        """What the meter has of these; a register that it refuses is left out."""
-        read = []
-        for register in registers:
-            address = self.at(register.address)
-            try:
-                words = await self.client.read(
-                    self.unit, register.function, address, register.count
-                )
-            except ModbusException as error:
-                if error.fields["exception"] not in _NOT_THERE:
-                    raise
-                continue
-            read.append((register.function, address, words))
-        return tuple(read)
+        try:
+            return await read(self)
+        finally:
+            del read
+            forget.modules("meter_identity")
 
     async def _fill(self, snap, read, retries, first):
         client = self.client
@@ -223,10 +181,10 @@ class MeterReader:
         """Decimal exponent from the set-up registers, None if it is not known."""
         if column.scale_factor < 0:
             return 0
-        words = self._words(self.profile.setup[column.scale_factor], setup)
+        words = self.words_of(self.profile.setup[column.scale_factor], setup)
         return None if words is None else decode.scale_factor(words)
 
-    def _words(self, register, read):
+    def words_of(self, register, read):
         """The words of a register among those that were read, or None."""
         for function, address, words in read:
             if (function, address) == (register.function, self.at(register.address)):
@@ -252,10 +210,3 @@ def _offsets(columns):
     for column in columns:
         offsets.append(offsets[-1] + 2 * column.count)
     return offsets
-
-
-def _as_expected(register, words):
-    """A register that the meter refuses says nothing either way."""
-    if not register.expect or words is None:
-        return True
-    return decode.unsigned(words, register.order) in register.expect

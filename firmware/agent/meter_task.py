@@ -1,26 +1,27 @@
 """Polls every meter on a fixed grid of time and hands each reading over before the next poll.
 
-Keeps the table of meter epochs that the readings refer to; within one boot it only grows. Buses
-are polled in parallel, the meters of one bus one after the other. Must never touch the journal,
-and never let one meter's silence stop the others.
+Keeps the table of meter epochs that the readings refer to. It only grows until it is full; then a
+new one begins with the meters as they are, which the readings behind it refer to. Buses are polled
+in parallel, the meters of one bus one after the other. Must never touch the journal, and never let
+one meter's silence stop the others.
 """
 
 import asyncio
 
+from . import forget
 from .constant import const
-from .errors import MeterError
 from .meter_watch import MeterWatch
 from .modbus.timing import Timing
-from .reading import Meter, Reading
+from .reading import Reading
 
-_MOST_EPOCHS = const(32)
 _SLICE_MS = const(2000)
 
 
 class MeterTask:
     """`readers`: MeterReader in the order of the configuration.
 
-    `on_reading(reading)`; `on_meters(table)`, called before the first reading that needs it;
+    `on_reading(reading)`; `on_meters(table)`, called before the first reading that needs it, may
+    refuse a table that is too large with JournalError; `recalled`: see meter_recall;
     `on_event(kind, detail)`; `check_in()` tells the supervisor that the task is alive. Keep the
     object when the task is restarted.
     """
@@ -37,6 +38,7 @@ class MeterTask:
         lost_after=3,
         timing=None,
         check_in=None,
+        recalled=None,
     ):
         self.clock = clock
         self.interval_ms = 1000 * interval_s
@@ -45,14 +47,16 @@ class MeterTask:
         self.missed = 0
         self._due_ms = None  # of the next poll; None while meters are being asked
         self._soon = False
-        _check_told_apart(readers)
-        self._owners = []  # the watch of each entry of `meters`
+        self.owners = []  # the watch of each entry of `meters`
         self.watches = [
-            MeterWatch(reader, clock, self._epoch, on_event, lost_after) for reader in readers
+            MeterWatch(reader, clock, self._epoch, on_event, self._recall, lost_after)
+            for reader in readers
         ]
+        self._recalled = recalled
+        self._to_recall = len(readers)
         self._buses = _by_client(self.watches)
         self._on_reading = on_reading
-        self._on_meters = on_meters
+        self.on_meters = on_meters
         self._timing = timing or Timing()
         self.check_in = check_in or (lambda: None)
 
@@ -76,7 +80,7 @@ class MeterTask:
 
     def watch_of(self, index):
         """The watch of an entry of the table of meters."""
-        return self._owners[index]
+        return self.owners[index]
 
     def poll_soon(self):
         """One reading of every meter as soon as may be; the grid stays as it is."""
@@ -91,7 +95,7 @@ class MeterTask:
 
     def health(self):
         """Error counters for each entry of the table of meters."""
-        return [owner.reader.counters() for owner in self._owners]
+        return [owner.reader.counters() for owner in self.owners]
 
     async def _next_slot(self, slot_ms):
         """Sleep until the next slot after `slot_ms`, in slices: the watchdog must hear of us."""
@@ -129,30 +133,23 @@ class MeterTask:
         )
         self.next_sequence += 1
 
-    def _epoch(self, watch):
-        """Index of the meter as it is now; an entry that was there before is taken again."""
-        profile = watch.reader.profile
-        meter = Meter(
-            profile.id,
-            profile.hash_16,
-            watch.reader.unit,
-            watch.identity,
-            watch.setup,
-            profile.layout(),
-        )
-        for index, known in enumerate(self.meters):
-            if known == meter:
-                return index
-        if len(self.meters) >= _MOST_EPOCHS:
-            raise MeterError(
-                "meter-epochs",
-                "expected at most %d meters and changes in one boot; check unit ids and wiring"
-                % _MOST_EPOCHS,
-            )
-        self.meters.append(meter)
-        self._owners.append(watch)
-        self._on_meters(tuple(self.meters))
-        return len(self.meters) - 1
+    def _epoch(self, watch, identity, setup):
+        """See meter_table; raises what the journal raises, and nothing has changed then."""
+        from .meter_table import enter  # seldom
+
+        try:
+            return enter(self, watch, identity, setup)
+        finally:
+            del enter
+            forget.modules("meter_table")
+
+    def _recall(self, watch):
+        """Once for each meter: see meter_recall."""
+        if self._recalled:
+            self._recalled(watch, self.meters[watch.index], self.clock)
+        self._to_recall -= 1
+        if self._to_recall <= 0:
+            self._recalled = None  # and its code with it
 
 
 def _by_client(watches):
@@ -166,19 +163,3 @@ def _by_client(watches):
         else:
             buses.append([watch])
     return buses
-
-
-def _check_told_apart(readers):
-    """What is sealed must say which meter it is: two alike need serial numbers or different unit
-    ids.
-    """
-    seen = []
-    for reader in readers:
-        name = (reader.profile.id, reader.unit)
-        if name in seen and not reader.profile.identity:
-            raise MeterError(
-                "meter-alike",
-                "expected meters that can be told apart, found two %s with unit id %d: change one"
-                % name,
-            )
-        seen.append(name)

@@ -7,8 +7,9 @@
 | present | identity or set-up registers differ | present | new epoch, event meter_changed |
 | present | total went elsewhere and stayed there | present | event meter_changed, same epoch |
 
-While a meter is lost it is asked once a poll. Must never let a flagged total become a baseline by
-itself.
+While a meter is lost it is asked once a poll. The first total of a boot is judged by the last one
+before it. Must never let a flagged total become a baseline by itself, nor a reading go on under an
+identity that is no longer the meter's.
 """
 
 from . import log
@@ -25,11 +26,12 @@ _SOON = const(3)  # attempts, one a poll, before that
 
 
 class MeterWatch:
-    """`on_epoch(watch) -> index` enters the meter as it is now into the table; `on_event(kind,
-    detail)`.
+    """`on_epoch(watch, identity, setup) -> index` enters the meter with these registers into the
+    table, or raises; `on_event(kind, detail)`; `recall(watch)` makes the last total before
+    this boot its baseline.
     """
 
-    def __init__(self, reader, clock, on_epoch, on_event, lost_after=3):
+    def __init__(self, reader, clock, on_epoch, on_event, recall, lost_after=3):
         self.reader = reader
         self.state = PRESENT
         self.index = None  # newest epoch in the table of meters
@@ -38,8 +40,9 @@ class MeterWatch:
         self._clock = clock
         self._on_epoch = on_epoch
         self._on_event = on_event
+        self._recall = recall
         self._lost_after = lost_after
-        self._baseline = Baseline(reader.rated_power_w)
+        self.baseline = Baseline(reader.rated_power_w)
         self._failures = 0
         self._unexpected = False
         self._known = False  # identity was read at least once
@@ -60,7 +63,7 @@ class MeterWatch:
         else:
             self._silent()
         if self.index is None:
-            self.index = self._on_epoch(self)
+            self.index = self._on_epoch(self, (), ())
         if self._unexpected:
             snap.flags |= IMPLAUSIBLE
         return snap
@@ -80,8 +83,9 @@ class MeterWatch:
         if self._failures < self._lost_after or self.state == LOST:
             return
         self.state = LOST
+        self.reader.forget_place()
         if self.index is None:
-            self.index = self._on_epoch(self)
+            self.index = self._on_epoch(self, (), ())
         log.warn("meter", "lost", unit=self.reader.unit, polls=self._failures)
         self._on_event(METER_LOST, [self.index])
 
@@ -98,7 +102,7 @@ class MeterWatch:
         snap.flags |= IMPLAUSIBLE
         log.warn("meter", "implausible", unit=self.reader.unit, reason=reason)
         total_mwh, step_mwh, _ = self.reader.total(snap, self.setup)
-        if self._baseline.doubt(total_mwh, snap.mono_ms, step_mwh):
+        if self.baseline.doubt(total_mwh, snap.mono_ms, step_mwh):
             self._on_event(METER_CHANGED, [self.index, self.index])
 
     def _doubted(self, snap):
@@ -106,9 +110,9 @@ class MeterWatch:
         total = self.reader.total(snap, self.setup)
         if total is None:
             return None
-        reason = self._baseline.judge(total[0], snap.mono_ms, total[1], total[2])
+        reason = self.baseline.judge(total[0], snap.mono_ms, total[1], total[2])
         if reason is None:
-            self._baseline.believe(total[0], snap.mono_ms)
+            self.baseline.believe(total[0], snap.mono_ms)
         return reason
 
     async def _identify(self):
@@ -122,22 +126,27 @@ class MeterWatch:
             if self.identified:
                 self._identity_due_ms = self._clock.mono_ms() + _RETRY_MS
             return False
-        self._unread = None
-        self._identity_due_ms = self._clock.mono_ms() + _DAY_MS
         if found.unexpected:
             log.error("meter", "unexpected", unit=self.reader.unit, registers=found.unexpected)
+            self.reader.forget_place()
         self._unexpected = bool(found.unexpected)
-        if (self.identity, self.setup) == (found.identity, found.setup):
-            self._known = True
-            return False
-        self.identity, self.setup = found.identity, found.setup
-        return self._new_epoch()
+        changed = self._take(found.identity, found.setup)
+        self._unread = None
+        self._identity_due_ms = self._clock.mono_ms() + _DAY_MS
+        return changed
 
-    def _new_epoch(self):
+    def _take(self, identity, setup):
+        """Nothing is believed of these registers before the table has taken them."""
+        if self._known and (self.identity, self.setup) == (identity, setup):
+            return False
+        index = self._on_epoch(self, identity, setup)  # which may move the other entries
+        before, self.index = self.index, index
+        self.identity, self.setup = identity, setup
         changed, self._known = self._known, True
-        before, self.index = self.index, self._on_epoch(self)
         if changed:
-            self._baseline.reset()
+            self.baseline.reset()
             log.warn("meter", "changed", unit=self.reader.unit)
-            self._on_event(METER_CHANGED, [before, self.index])
+            self._on_event(METER_CHANGED, [before, index])
+        else:
+            self._recall(self)
         return changed

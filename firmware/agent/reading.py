@@ -2,9 +2,9 @@
 
 A reading is raw register words, exactly as the meter sent them; nothing here decodes, scales or
 corrects them. `Context` holds what stays the same for a run of readings, so that a reading of
-four float registers takes 23 bytes. Within one boot the meters of a context only grow: a changed
-meter gets a new index, so that indices keep their meaning. struct.pack cuts numbers silently on
-MicroPython, so every field is checked before it is packed.
+four float registers takes 23 bytes. The meters of a context only grow: a changed meter gets a new
+index, so that indices keep their meaning; where there is no room, a new context begins.
+struct.pack cuts numbers silently on MicroPython, so every field is checked before it is packed.
 """
 
 import struct

@@ -91,10 +91,20 @@ def edges(contexts, rows, totals):
     found = {}
     for context, reading in rows:
         meter = contexts[context].meters[reading.meter]
-        for function, address in totals.get(meter.profile, ()):
+        for function, address, *sunspec in totals.get(meter.profile, ()):
+            address += _shift(meter, *sunspec) if sunspec else 0
             key = (meter.profile, meter.unit, function, address)
             if key not in found:
                 words = edge_words(meter.columns, reading, function, address)
                 if words is not None:
                     found[key] = words
     return [key + (found[key],) for key in sorted(found)][:_MAX_EDGES]
+
+
+def _shift(meter, at, model):
+    """How far from the profile's place `at` this meter has its block: where it says its number."""
+    number = bytes((model >> 8, model & 0xFF))
+    for _, address, words in meter.identity:
+        if words == number:
+            return address - at
+    return 0

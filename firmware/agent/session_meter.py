@@ -65,8 +65,9 @@ def serial_of(watch):
     if profile.identity and not watch.identified:
         return ""
     for register in profile.identity:
+        place = (register.function, watch.reader.at(register.address))
         for function, address, words in watch.identity:
-            if register.name == "serial" and (function, address) == register[1:3]:
+            if register.name == "serial" and (function, address) == place:
                 return _serial_text(bytes(words), register.order)
     return "%s/%d" % (profile.id, watch.reader.unit)
 

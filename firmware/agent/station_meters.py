@@ -4,6 +4,7 @@ Settings of the configuration win over those of the profile. Must never open har
 `open_uart(bus)` gives an object with the interface of machine.UART and the driver-enable pin.
 """
 
+from .errors import MeterError
 from .meter_reader import MeterReader
 from .modbus.settings import Line, limits
 
@@ -15,6 +16,7 @@ def make_readers(config, profiles, clock, open_uart, timing=None):
         _reader(meter, config["buses"][meter["bus"]], clients[meter["bus"]], profiles, clock)
         for meter in config["meters"]
     ]
+    check_told_apart(readers)
     for name in profiles:
         profiles[name].listed = ()  # the reads are planned
     return readers
@@ -35,7 +37,17 @@ def _reader(meter, bus, client, profiles, clock):
         retries=bus["retries"],
         min_interval_ms=own.min_interval_ms,
     )
-    return MeterReader(client, meter["unit_id"], loaded, clock, line, lim, meter["rated_power_w"])
+    rated_power_w = meter["rated_power_w"]
+    return reader_class(loaded)(client, meter["unit_id"], loaded, clock, line, lim, rated_power_w)
+
+
+def reader_class(loaded):
+    """What reads a meter of this profile."""
+    if not loaded.sunspec:
+        return MeterReader
+    from .sunspec import SunSpecReader
+
+    return SunSpecReader
 
 
 def _client(bus, open_uart, timing):
@@ -52,11 +64,31 @@ def _client(bus, open_uart, timing):
 
 
 def energy_registers(profiles):
-    """Profile id -> ((function, address), ...) of its energy total, for stated losses."""
+    """Profile id -> ((function, address), ...) of its energy total, for stated losses; with the
+    place and the number of the block where a SunSpec meter may have it elsewhere.
+    """
     totals = {}
     for name in profiles:
         loaded = profiles[name]
         if loaded.total is not None:
             column = loaded.columns[loaded.total]
-            totals[name] = ((column.function, column.address),)
+            sunspec = loaded.sunspec
+            block = (sunspec.at, sunspec.model) if sunspec else ()
+            totals[name] = ((column.function, column.address) + block,)
     return totals
+
+
+def check_told_apart(readers):
+    """What is sealed must say which meter it is: two alike need serial numbers or different unit
+    ids.
+    """
+    seen = []
+    for reader in readers:
+        name = (reader.profile.id, reader.unit)
+        if name in seen and not reader.profile.identity:
+            raise MeterError(
+                "meter-alike",
+                "expected meters that can be told apart, found two %s with unit id %d: change one"
+                % name,
+            )
+        seen.append(name)

@@ -6,7 +6,8 @@ begins at one of three addresses. Must never take a block of another model, nor 
 """
 
 from .constant import const
-from .errors import ModbusException, ModbusMalformed
+from .errors import ModbusError, ModbusException, ModbusMalformed
+from .meter_reader import MeterReader
 
 _SUNS = b"SunS"
 _HOLDING = const(3)
@@ -68,3 +69,43 @@ class Locator:
             if error.fields["exception"] not in (1, 2, 3):
                 raise
             return None
+
+
+class SunSpecReader(MeterReader):
+    """A reader that finds out where its meter has its block, before anything is sealed of it."""
+
+    def __init__(self, client, unit, profile, *more):
+        super().__init__(client, unit, profile, *more)
+        self._locator = Locator(profile.sunspec, client, unit)
+        self._located = False
+        self._shifts = (0, 0)
+
+    async def snapshot(self, probe=False):
+        """As that of a MeterReader; nothing is read before the block is found."""
+        if not self._located:
+            try:
+                await self._locate(0 if probe else None)
+            except ModbusError as error:
+                snap = self.empty()
+                snap.status = error.status
+                return snap
+        return await super().snapshot(probe)
+
+    async def _locate(self, retries):
+        base, at = await self._locator.find(retries)
+        sunspec = self.profile.sunspec
+        self._shifts = (base - sunspec.bases[0], at - sunspec.at)
+        self._located = True
+        self._place_spacers()
+
+    def forget_place(self):
+        """Find the block again before the next snapshot."""
+        self._located = False
+
+    def at(self, address):
+        """Where this meter has what the profile has at `address`."""
+        return address + self._shifts[address >= self.profile.sunspec.at]
+
+    def layout(self):
+        """Profile.layout() as this meter has it."""
+        return tuple([(c[0], self.at(c[1]), c[2], c[3]) for c in self.profile.layout()])

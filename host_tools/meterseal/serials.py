@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from meterseal.decode import identity_text, words_of
 from meterseal.models import Meter, Registers
 from meterseal.profiles import Profile, Register
+from meterseal.profiles.sunspec import placed
 
 
 def serial_of(meter: Meter, profile: Profile) -> str:
     """Serial number as the meter gave it; empty if the profile has none or it was not read."""
-    register = profile.identity.get("serial")
+    register = placed(profile, meter.identity).identity.get("serial")
     words = register and _words(meter.identity, register)
     return identity_text(register, words) if register and words else ""
 

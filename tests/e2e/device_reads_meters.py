@@ -15,9 +15,9 @@ import sys
 sys.path.insert(0, sys.argv[1])
 
 from agent import decode, profile
-from agent.meter_reader import MeterReader
 from agent.modbus.client import RtuClient, RtuOverTcpClient, TcpClient, limits
 from agent.ports.unix import Uart
+from agent.station_meters import reader_class
 
 
 class MonoClock:
@@ -56,11 +56,10 @@ async def read_one(client, meter):
     with open(sys.argv[1] + "/profiles/" + meter["profile"] + ".json", "rb") as file:
         loaded = profile.load(file.read())
     # Loopback delivers nothing late or twice: no need to wait a second between like reads.
-    reader = MeterReader(
-        client, meter["unit_id"], loaded, MonoClock(), lim=limits(first_byte_ms=3000, late_ms=5)
-    )
-    found = await reader.read_identity()
+    lim = limits(first_byte_ms=3000, late_ms=5)
+    reader = reader_class(loaded)(client, meter["unit_id"], loaded, MonoClock(), None, lim)
     snap = await reader.snapshot()
+    found = await reader.read_identity()
     return {
         "profile": meter["profile"],
         "values": values_of(reader, snap, found.setup),

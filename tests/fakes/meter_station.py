@@ -1,8 +1,8 @@
 """The meter task with meters of one profile on one simulated line, in simulated time."""
 
-from agent.meter_reader import MeterReader
 from agent.meter_task import MeterTask
 from agent.modbus.client import Line, RtuClient
+from agent.station_meters import reader_class
 from fakes.fake_meter import FakeMeter
 from fakes.fake_uart import FakeUart
 from fakes.sample_profiles import INTEGER, sample
@@ -31,8 +31,9 @@ class Station:
             self.meters.append(FakeMeter(unit, held, line))
         self.uart.devices = list(self.meters)
         self.readings, self.tables, self.events = [], [], []
+        reader = reader_class(self.profile)
         self.task = MeterTask(
-            [MeterReader(self.client, unit, self.profile, self.clock) for unit in units],
+            [reader(self.client, unit, self.profile, self.clock) for unit in units],
             self.clock,
             self.readings.append,
             self.tables.append,

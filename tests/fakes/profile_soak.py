@@ -9,9 +9,9 @@ been the register's during this very snapshot: an older answer, even of the same
 
 from agent import profile
 from agent.errors import ModbusError
-from agent.meter_reader import MeterReader
+from agent.modbus.bounds import longest_read_ms
 from agent.modbus.client import Line, RtuClient, RtuOverTcpClient, limits
-from agent.modbus.settings import longest_read_ms
+from agent.station_meters import reader_class
 from fakes.fake_meter import FAULTS, Dice, FaultyMeter
 from fakes.fake_stream import FakePeer
 from fakes.fake_uart import FakeUart
@@ -89,7 +89,8 @@ class ProfileSoak:
         client = getattr(self, "_" + kind)()
         self._read, client.read = client.read, self._timed
         clock = VirtualClock(self.timing)
-        self.reader = MeterReader(client, 1, self.profile, clock, self.line, self.lim)
+        reader = reader_class(self.profile)
+        self.reader = reader(client, 1, self.profile, clock, self.line, self.lim)
         sunspec = self.profile.sunspec
         if sunspec:
             base = sunspec.bases[0]

@@ -8,8 +8,8 @@ forge the one, and the client avoids the other.
 """
 
 from agent.errors import ModbusError
+from agent.modbus.bounds import longest_read_ms
 from agent.modbus.client import Line, RtuClient, RtuOverTcpClient, TcpClient, limits
-from agent.modbus.settings import longest_read_ms
 from fakes.fake_meter import FAULTS, Dice, FaultyMeter
 from fakes.fake_stream import FakePeer, TcpGateway
 from fakes.fake_uart import FakeUart

@@ -64,9 +64,14 @@ class VirtualClock:
         self.boot = boot
         self._timing = timing
         self._start_us = timing.now_us
+        self.start_unix_ms = None
 
     def mono_ms(self):
         return (self._timing.now_us - self._start_us) // 1000
+
+    def utc_ms(self):
+        """Not known, unless a test says when the clock began."""
+        return None if self.start_unix_ms is None else self.start_unix_ms + self.mono_ms()
 
 
 def run(coroutine):

@@ -11,8 +11,8 @@ from agent.errors import (
     ModbusMalformed,
     ModbusTimeout,
 )
+from agent.modbus.bounds import longest_read_ms
 from agent.modbus.client import Line, limits
-from agent.modbus.settings import longest_read_ms
 from fakes.fake_meter import Dice, FakeMeter
 from fakes.fake_uart import DriverPin
 from fakes.rtu_bench import LIMITS, LINE, Bench, registers, words

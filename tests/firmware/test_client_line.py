@@ -201,15 +201,6 @@ class Wiring(unittest.TestCase):
         self.assertEqual(bench.read(), words(0x1000, 0x1001))
         self.assertEqual(bench.counters.retries, 0)
 
-    def test_expected_echo_is_checked(self):
-        bench = Bench(echo=True)
-        bench.uart.echo = True
-        self.assertEqual(bench.read(), words(0x1000, 0x1001))
-        bench.uart.echo = False
-        bench.meter.turnaround_us = 200000
-        with self.assertRaises(ModbusBusError):
-            bench.read()
-
     def test_driver_is_dropped_when_the_uart_fails(self):
         bench = Bench()
         pin = DriverPin(bench.uart)

@@ -3,10 +3,11 @@
 import asyncio
 import unittest
 
-from agent.errors import MeterError
+from agent.errors import JournalError, MeterError
 from agent.meter_reader import MeterReader
 from agent.meter_task import MeterTask
 from agent.modbus.client import Line, RtuClient
+from agent.reading import Context
 from fakes.fake_meter import FakeMeter
 from fakes.fake_uart import FakeUart
 from fakes.meter_station import (
@@ -77,11 +78,6 @@ class Readings(unittest.TestCase):
         meter.answers = [meter.frame(b"\x84\x01")]
         reading = station.poll()
         self.assertEqual((reading.status, reading.flags, reading.present), (129, 4, 2))
-
-    def test_two_meters_that_cannot_be_told_apart_are_refused(self):
-        with self.assertRaises(MeterError) as caught:
-            Station(units=(1, 1))
-        self.assertEqual(caught.exception.code, "meter-alike")
 
 
 class Schedule(unittest.TestCase):
@@ -220,15 +216,85 @@ class Answers(unittest.TestCase):
         reading = station.poll()
         self.assertEqual((reading.status, reading.flags, reading.present), (4, 1, 0))
 
-    def test_too_many_changes_of_meters_stop_the_task(self):
-        station = Station(SIGNED_64)
-        station.set_words(ENERGY_64, 1000, 4, 3)
+    def swapping(self, on_meters=None):
+        """A station whose first meter's serial number changes; the table before is in `tables`."""
+        station = Station(SIGNED_64, units=(1, 2))
+        for meter in range(2):
+            station.set_words(ENERGY_64, 1000, 4, 3, meter)
+        station.set_words(SERIAL, 7000, 2, 3, 1)
+        if on_meters:
+            station.task.on_meters = on_meters
+        return station
+
+    def serials(self, station, readings):
+        """Serial number under which each reading of unit 1 is sealed."""
+        found = []
+        for reading in readings:
+            meter = station.task.meters[reading.meter]
+            if meter.unit == 1:
+                found += [int.from_bytes(w, "big") for _, a, w in meter.identity if a == SERIAL]
+        return found
+
+    def test_a_full_table_begins_anew_with_the_meters_as_they_are(self):
+        station = self.swapping()
+        for serial in range(80):
+            station.set_words(SERIAL, serial, 2, 3)
+            station.poll(86410)
+            self.assertEqual(self.serials(station, station.readings[-2:]), [serial])
+            self.assertEqual(station.task.meters[station.readings[-1].meter].unit, 2)
+            self.assertEqual(station.tables[-1], tuple(station.task.meters))
+            self.assertTrue(len(station.task.meters) <= 32)
+            self.assertEqual(len(station.task.health()), len(station.task.meters))
+            if serial:
+                kind, (before, after) = station.events[-1]
+                self.assertEqual((kind, after), (CHANGED, station.readings[-2].meter))
+                named = station.task.meters[before].identity[-1]
+                self.assertEqual(named, (3, SERIAL, (serial - 1).to_bytes(4, "big")))
+        self.assertEqual(len(station.events), 79)
+
+    def test_a_table_of_too_many_bytes_begins_anew(self):
+        tables = []
+
+        def on_meters(table):
+            if len(Context(1, table).pack()) > 400:
+                raise JournalError("journal-too-large", "")
+            tables.append(len(table))
+
+        station = self.swapping(on_meters)
+        for serial in range(30):
+            station.set_words(SERIAL, serial, 2, 3)
+            station.poll(86410)
+            self.assertEqual(self.serials(station, station.readings[-2:]), [serial])
+        self.assertEqual(len(station.events), 29)
+        self.assertTrue(max(tables) < 10 and tables.count(3) > 3)
+
+    def test_a_table_that_is_refused_leaves_no_reading_under_the_old_serial_number(self):
+        refusing = []
+
+        def on_meters(table):
+            if refusing:
+                raise JournalError("journal-flash", "")
+
+        station = self.swapping(on_meters)
+        station.set_words(SERIAL, 1, 2, 3)
+        station.poll(86410)
+        station.set_words(SERIAL, 2, 2, 3)
+        refusing.append(1)
+        before = list(station.task.meters)
+        for _ in range(3):
+            with self.assertRaises(JournalError):
+                station.poll()
+        self.assertEqual((station.task.meters, len(station.readings)), (before, 2))
+        refusing.clear()
+        station.poll()
+        self.assertEqual(self.serials(station, station.readings[-2:]), [2])
+        self.assertEqual(station.events, [(CHANGED, [0, 2])])
+
+    def test_more_meters_than_a_table_holds_are_refused(self):
+        station = Station(SIGNED_64, units=range(1, 34))
         with self.assertRaises(MeterError) as caught:
-            for serial in range(40):
-                station.set_words(SERIAL, serial, 2, 3)
-                station.poll(86410)
+            station.poll()
         self.assertEqual(caught.exception.code, "meter-epochs")
-        self.assertEqual(len(station.task.meters), 32)
 
     def test_an_entry_that_was_there_before_is_taken_again(self):
         station = Station(SIGNED_64)

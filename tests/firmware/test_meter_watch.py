@@ -3,6 +3,8 @@
 import json
 import unittest
 
+from agent.meter_recall import recalling
+from agent.reading import Meter
 from fakes.meter_station import (
     CHANGED,
     ENERGY,
@@ -168,6 +170,53 @@ class Plausibility(unittest.TestCase):
         station.set_words(0x50, 7, 1)
         self.assertEqual(station.poll(86410).flags, 2)
         self.assertEqual(station.poll().flags, 0)
+
+
+class AfterABoot(unittest.TestCase):
+    """The first total of a boot against the last one before it."""
+
+    def station(self, total, ago_ms=None, **changes):
+        """A station that read `total` before this boot."""
+        before = Station()
+        before.set_words(ENERGY, total)
+        reading = before.poll()
+        meter = before.task.meters[0]
+        if changes:
+            meter = Meter(*[changes.get(n, getattr(meter, n)) for n in FIELDS])
+        found = [(meter, reading, None if ago_ms is None else 10**12)]
+        station = Station(recalled=recalling(found))
+        if ago_ms is not None:
+            station.clock.start_unix_ms = 10**12 + ago_ms
+        return station
+
+    def flags(self, station, total):
+        station.set_words(ENERGY, total)
+        return station.poll().flags
+
+    def test_a_register_that_goes_on_is_good(self):
+        self.assertEqual(self.flags(self.station(500000), 500003), 0)
+
+    def test_backward_and_zero_are_flagged(self):
+        for total in (499999, 10, 0):
+            self.assertEqual(self.flags(self.station(500000), total), 3, total)
+
+    def test_a_jump_beyond_a_month_at_rated_power_is_flagged(self):
+        # 100 kW for 30 days are 72 MWh, and a tenth more is allowed: 792 000 steps of 0.1 kWh
+        self.assertEqual(self.flags(self.station(500000), 500000 + 790000), 0)
+        self.assertEqual(self.flags(self.station(500000), 500000 + 800000), 3)
+
+    def test_where_the_time_is_known_it_counts(self):
+        hour_ms = 3600000
+        self.assertEqual(self.flags(self.station(500000, hour_ms), 500000 + 1000), 0)
+        self.assertEqual(self.flags(self.station(500000, hour_ms), 500000 + 1200), 3)
+
+    def test_another_meter_starts_anew(self):
+        other = ((3, 0x81, b"\x00\x01"),)
+        for change in ({"identity": other}, {"setup": other}, {"unit": 2}):
+            self.assertEqual(self.flags(self.station(500000, **change), 10), 0, change)
+
+
+FIELDS = ("profile", "profile_hash", "unit", "identity", "setup", "columns")
 
 
 if __name__ == "__main__":

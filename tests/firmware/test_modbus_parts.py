@@ -4,9 +4,10 @@ import unittest
 
 from agent.errors import ModbusCrcError, ModbusException, ModbusMalformed, ModbusTimeout
 from agent.modbus import timing
+from agent.modbus.bounds import longest_read_ms
 from agent.modbus.counters import Counters
 from agent.modbus.late import LateReplies
-from agent.modbus.settings import Line, frame_ms, limits, longest_read_ms
+from agent.modbus.settings import Line, frame_ms, limits
 from fakes.virtual_time import VirtualTiming
 
 SHAPE, OTHER = (1, 4, 2), (1, 4, 3)

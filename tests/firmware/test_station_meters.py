@@ -4,7 +4,7 @@ profile.
 
 import unittest
 
-from agent.errors import ConfigError
+from agent.errors import ConfigError, MeterError
 from agent.modbus.client import RtuClient, RtuOverTcpClient, TcpClient
 from agent.station_meters import energy_registers, make_readers
 from agent.station_profiles import load_profiles
@@ -73,7 +73,7 @@ class Stations(unittest.TestCase):
         self.assertEqual(second.client.unit(2).limits.retries, 0)
 
     def test_one_client_for_each_bus(self):
-        meters = [{"unit_id": 1}, {"unit_id": 2}, {"bus": 1}, {"bus": 2}]
+        meters = [{"unit_id": unit, "bus": bus} for unit, bus in ((1, 0), (2, 0), (3, 1), (4, 2))]
         readers = self.readers(meters, [{}, {"kind": "tcp"}, {"kind": "rtu_over_tcp"}])
         kinds = [type(reader.client) for reader in readers]
         self.assertEqual(kinds, [RtuClient, RtuClient, TcpClient, RtuOverTcpClient])
@@ -83,6 +83,13 @@ class Stations(unittest.TestCase):
     def test_rated_power(self):
         (reader,) = self.readers([{"rated_power_w": 7000}], [{}])
         self.assertEqual(reader.rated_power_w, 7000)
+
+    def test_two_meters_that_cannot_be_told_apart_are_refused(self):
+        with self.assertRaises(MeterError) as caught:
+            self.readers([{}, {}], [{}])
+        self.assertEqual(caught.exception.code, "meter-alike")
+        by_serial = {"profile": "other"}
+        self.assertEqual(len(self.readers([by_serial, by_serial], [{}])), 2)
 
     def test_energy_registers(self):
         registers = energy_registers({"a": sample(INTEGER), "b": sample(INTEGER, ("power_w",))})

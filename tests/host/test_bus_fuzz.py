@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from agent.errors import ModbusError, ModbusException, ModbusMalformed
 from agent.modbus import frame, frame_tcp
+from agent.modbus.bounds import longest_read_ms
 from agent.modbus.client import Line, RtuClient, RtuOverTcpClient, TcpClient, limits
-from agent.modbus.settings import longest_read_ms
 from fakes.fake_meter import crc
 from fakes.fake_stream import FakePeer
 from fakes.fake_uart import FakeUart

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from fakes.meters import PROFILES, PROFILES_DIR, ROOT
 from meterseal.errors import ProfileError
+from meterseal.models import Meter, Registers
 from meterseal.profiles import Profile, find, load
 from meterseal.profiles.line import line_conflicts
-from meterseal.profiles.sunspec import END_MODEL, SUNS, Block, discover, locate, relocated
+from meterseal.profiles.sunspec import END_MODEL, SUNS, Block, discover, locate, placed, relocated
 from meterseal.profiles.table import (
     BEGIN,
     DUMP_CLASSES,
@@ -26,6 +27,8 @@ from meterseal.profiles.table import (
     replaced,
     steps_of_a_charge,
 )
+from meterseal.serials import serial_of
+from meterseal.verify.totals import ProfileTotals
 from pymodbus.framer import FramerRTU
 
 DUMPS = ROOT / "tests" / "profiles"
@@ -199,6 +202,25 @@ def test_sunspec_chain_without_end_is_left_in_time() -> None:
     words = {40000: SUNS}
     found = discover(lambda address, count: words.get(address, [7, 0]), (40000,))
     assert found is not None and len(found[1]) == 64
+
+
+@pytest.mark.parametrize("name", ["sunspec-203", "sunspec-213", "bauer-bsm-ws36a"])
+@pytest.mark.parametrize(("base", "at"), [(40000, 40069), (0, 70), (50000, 50199), (0, 40070)])
+def test_sunspec_registers_are_found_where_they_were_sealed(name: str, base: int, at: int) -> None:
+    profile = PROFILES[name]
+    moved = relocated(profile, base, at)
+    model = profile.sunspec.model.to_bytes(2, "big")
+    blocks = [
+        Registers(3, one.address, model if one.address == at else b"A1" + bytes(30))
+        for one in moved.identity.values()
+    ]
+    sealed = Meter(name, profile.hash_16, 1, tuple(blocks), ())
+    assert placed(profile, sealed.identity) == moved
+    assert serial_of(sealed, profile) == "A1"
+    factors = [Registers(3, one.address, b"\x00\x02") for one in moved.setup.values()]
+    total = ProfileTotals({profile.hash_16: profile}).of(sealed._replace(setup=tuple(factors)))
+    assert total is not None and total.place[1] == moved.total.address
+    assert placed(profile, ()) == profile
 
 
 def test_sunspec_profile_moves_with_its_block() -> None:

@@ -219,6 +219,24 @@ def test_a_register_that_rises_impossibly_fast() -> None:
     assert findings(station, first, raw)[1] == {"register-implausible"}
 
 
+@pytest.mark.parametrize(("rise_kwh", "flagged"), [(900.0, False), (1300.0, True)])
+@pytest.mark.parametrize("known", [True, False])
+def test_a_register_that_jumps_across_a_reboot(
+    rise_kwh: float, flagged: bool, known: bool
+) -> None:
+    station = Station()
+    first = station.seal()
+    end_ms = station.mono_ms
+    station.reboot(anchored=False)
+    station.energy_kwh += rise_kwh
+    payload = station.payload()
+    if known:  # an hour after the last batch: 1 MW would give some 1 070 kWh
+        payload[8] = [station.anchor(step_ms=end_ms + HOUR_MS)]
+    found = findings(station, first, station.close(payload))[1]
+    assert ("register-implausible" in found) == (flagged and known)
+    assert not found & {"clock-stepped-back", "clock-stepped-forward"}
+
+
 def test_values_that_the_meter_did_not_have_are_left_out() -> None:
     station = Station()
     first = station.seal()

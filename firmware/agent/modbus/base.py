@@ -2,7 +2,7 @@
 replies.
 
 A subclass knows how to carry one request: `_exchange`. Must never return words that are not the
-answer to this very request, and never take longer than `settings.longest_read_ms`.
+answer to this very request, and never take longer than `bounds.longest_read_ms`.
 """
 
 import asyncio

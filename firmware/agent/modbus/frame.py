@@ -36,6 +36,7 @@ def _crc_table():
 
 
 _CRC_TABLE = _crc_table()
+del _crc_table
 
 
 def crc16(data):
@@ -149,28 +150,14 @@ def exception_of(unit, function, code):
             "unit %d: expected an exception code of 1 to 127, found %d" % (unit, code),
             unit=unit,
         )
+    # V1.1b3, section 7: 2 no such address, 3 too many registers
+    hint = ": check the profile" if code in (1, 2, 3) else ""
     return ModbusException(
         "modbus-exception",
-        "unit %d refused function %d with exception %d (%s)"
-        % (unit, function, code, exception_name(code)),
+        "unit %d refused function %d with exception %d%s" % (unit, function, code, hint),
         unit=unit,
         exception=code,
     )
-
-
-def exception_name(code):
-    """Name of an exception code (V1.1b3, section 7)."""
-    return {
-        1: "illegal function",
-        2: "illegal data address: wrong profile?",
-        3: "illegal data value: too many registers at once?",
-        4: "device failure",
-        5: "acknowledge",
-        6: "device busy",
-        8: "memory parity",
-        10: "gateway path unavailable",
-        11: "gateway target did not respond",
-    }.get(code, "unknown")
 
 
 def foreign_frame(buf):

@@ -11,15 +11,12 @@ from .settings import frame_ms
 
 
 class RtuClient(RtuCore):
-    """`de_pin(1)` enables the driver. `echo`: this wiring must hear its own transmission, else the
-    bus is faulty.
-    """
+    """`de_pin(1)` enables the driver. Our own echo, if this wiring has one, is left out."""
 
-    def __init__(self, uart, de_pin=None, timing=None, line=None, lim=None, echo=False):
+    def __init__(self, uart, de_pin=None, timing=None, line=None, lim=None):
         super().__init__(timing, line, lim)
         self._uart = uart
         self._de_pin = de_pin
-        self._echo = echo
         self._line_key = None
         self._active_ms = self.timing.ms()
         self._active_us = self.timing.us()
@@ -63,22 +60,6 @@ class RtuClient(RtuCore):
         if written != len(request):
             raise ModbusBusError(
                 "modbus-bus", "expected to write %d bytes, found %s" % (len(request), written)
-            )
-        if self._echo:
-            await self._hear(request)
-
-    async def _hear(self, request):
-        """Take our own transmission off the line."""
-        heard = bytearray()
-        start = self.timing.ms()
-        while bytes(heard).find(request) < 0 and self.timing.since_ms(start) < 50:
-            if not self._drain(heard, 1):
-                await self.timing.sleep_ms(1)
-        if bytes(heard).find(request) < 0:
-            raise ModbusBusError(
-                "modbus-bus",
-                "expected to hear our %d bytes, found %d that differ; check the transceiver"
-                % (len(request), len(heard)),
             )
 
     async def _receive(self, known, buf, wait_ms, missing):

@@ -3,11 +3,12 @@
 SunSpec Information Model Specification, sections 6.3 (discovery) and 7 (common model).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from meterseal.errors import ProfileError
+from meterseal.models import Registers
 from meterseal.profiles.model import Profile, Register
 
 SUNS: Final = [0x5375, 0x6E53]
@@ -89,3 +90,23 @@ def relocated(profile: Profile, base: int, at: int) -> Profile:
         setup=all_moved(profile.setup),
         resettable=all_moved(profile.resettable),
     )
+
+
+def placed(profile: Profile, identity: Sequence[Registers]) -> Profile:
+    """The profile with the addresses under which a batch has a meter's registers.
+
+    `identity`: the registers as sealed. The model's number stands where the block begins; the
+    other registers are those of the common block. As it is where the number is not among them.
+    """
+    old = profile.sunspec
+    if old is None:
+        return profile
+    number = old.model.to_bytes(2, "big")
+    starts = [block.address for block in identity if block.words == number]
+    if not starts:
+        return profile
+    at = starts[0]
+    common = {block.address for block in identity} - {at}
+    offsets = {one.address - old.bases[0] for one in profile.identity.values()}
+    bases = [base for base in old.bases if {base + offset for offset in offsets} >= common]
+    return relocated(profile, bases[0] if bases else old.bases[0], at)

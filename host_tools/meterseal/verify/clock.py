@@ -51,7 +51,11 @@ class BootClock(NamedTuple):
 
     def utc(self, group: Group) -> Bounds:
         """Bounds of the readings of a group of this boot."""
-        first = _as_ms(group.t_100ms)
+        return self.at(group.t_100ms)
+
+    def at(self, t_100ms: NDArray[np.uint64]) -> Bounds:
+        """Bounds of moments of this boot, in tenths of a second since its start."""
+        first = _as_ms(t_100ms)
         last = first + (_TICK_MS - 1)
         if not self.anchors:
             earliest = first + self.begins_after_unix_ms

@@ -5,17 +5,23 @@ which those in the middle are missing is counted apart: whether it earns credit 
 profile to say.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from meterseal.models import Column, Contents, Finding, Group, Meter
+from meterseal.verify.clock import BootClock
 from meterseal.verify.findings import finding
 from meterseal.verify.totals import Total, Totals, total_column
 
 MAX_POWER_W: Final = 1_000_000
 """More than this between two readings is implausible for a charging station."""
+
+ClockOf = Callable[[int], BootClock]
+"""What is known of the clock of a boot."""
 
 _MS_PER_H: Final = 3_600_000
 _TICK_MS: Final = 100
@@ -55,7 +61,12 @@ class Meters:
 
 
 def examine(
-    meters: Meters, contents: Contents, groups: tuple[Group, ...], totals: Totals, gap: bool
+    meters: Meters,
+    contents: Contents,
+    groups: tuple[Group, ...],
+    totals: Totals,
+    gap: bool,
+    clock_of: ClockOf,
 ) -> tuple[list[Finding], dict[int, MeterState]]:
     """Findings about the meters of a batch, and their states behind it.
 
@@ -75,7 +86,7 @@ def examine(
         if total is None:
             found.append(_unknown(meter, contents))
         elif (column := total_column(total, group.columns)) is not None:
-            state = _follow(state, group, column, total, gap, contents.number, found)
+            state = _follow(state, group, column, total, gap, contents.number, clock_of, found)
         states[meter.unit] = state
     return found, states
 
@@ -111,6 +122,7 @@ def _follow(
     total: Total,
     gap: bool,
     number: int,
+    clock_of: ClockOf,
     found: list[Finding],
 ) -> MeterState:
     """The state behind the readings of a group; findings are added to `found`."""
@@ -124,7 +136,7 @@ def _follow(
         text = f"unit {state.meter.unit}: the energy register went down, with the same meter"
         found.append(finding("register-backward", text, number))
         return _close(state, total, state.meter)._replace(last=end, segment=end.rank)
-    if _too_fast(start, end) or (last is not None and _too_fast(last, start)):
+    if _too_fast(start, end, clock_of) or (last and _too_fast(last, start, clock_of)):
         text = f"unit {state.meter.unit}: more than {MAX_POWER_W // 1000} kW on average"
         found.append(finding("register-implausible", text, number))
     across = state.across_gaps_mwh
@@ -164,11 +176,21 @@ def _falls(ranks: Sequence[int]) -> bool:
     return any(after < before for before, after in pairwise(ranks))
 
 
-def _too_fast(before: Mark, after: Mark) -> bool:
-    if before.boot != after.boot:
-        return False
+def _too_fast(before: Mark, after: Mark, clock_of: ClockOf) -> bool:
+    """Whether more energy came than can have come in the time that may have passed."""
     passed_ms = max(after.t_100ms - before.t_100ms + 1, 1) * _TICK_MS
+    if before.boot != after.boot:
+        passed_ms = _most_ms(before, after, clock_of)
+        if passed_ms <= 0:
+            return False  # the clocks contradict each other, which is a finding of its own
     return (after.wh - before.wh - _SLACK_WH) * _MS_PER_H > MAX_POWER_W * passed_ms
+
+
+def _most_ms(before: Mark, after: Mark, clock_of: ClockOf) -> int:
+    """The most that can have passed between readings of two boots."""
+    starts = clock_of(before.boot).at(np.array([before.t_100ms], np.uint64))
+    ends = clock_of(after.boot).at(np.array([after.t_100ms], np.uint64))
+    return int(ends.latest_unix_ms[0]) - int(starts.earliest_unix_ms[0])
 
 
 def _changed(before: Meter, after: Meter, contents: Contents) -> Finding:

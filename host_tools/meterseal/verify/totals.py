@@ -14,6 +14,7 @@ from meterseal.errors import ProfileError
 from meterseal.models import Column, Meter, undo_order
 from meterseal.profiles import Profile, Register, build
 from meterseal.profiles.schema import FLOAT_TYPES, ORDERS, SIGNED_TYPES, UNITS
+from meterseal.profiles.sunspec import placed
 
 _FLOAT_FORMS: Final = {"f32": ">f", "f64": ">d"}
 
@@ -118,6 +119,7 @@ class ProfileTotals:
         profile = self._profiles.get(meter.profile_hash)
         if profile is None:
             return None
+        profile = placed(profile, meter.identity)
         register = profile.total
         if register.sf is None:
             return ProfileTotal(register, None)

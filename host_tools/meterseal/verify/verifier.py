@@ -208,8 +208,13 @@ class Verifier:
     ) -> dict[int, meters.MeterState]:
         """What does not come in order is judged by itself: the newer state of the meters stays."""
         state = device.meters if in_order else meters.Meters()
-        gap = sealed.contents.first_sequence != chain.next_sequence
-        metered, states = meters.examine(state, sealed.contents, groups, self.totals, gap)
+        contents = sealed.contents
+        gap = contents.first_sequence != chain.next_sequence
+
+        def clock_of(boot: int) -> BootClock:
+            return device.timeline.clock(boot, contents.anchors)
+
+        metered, states = meters.examine(state, contents, groups, self.totals, gap, clock_of)
         found += metered
         return states if in_order else {}
 
