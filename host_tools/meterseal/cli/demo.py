@@ -1,5 +1,6 @@
 """`meterseal demo`: the main job on this machine."""
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,11 @@ def register(app: typer.Typer) -> None:
     app.command("demo", help=_HELP)(demo)
 
 
+def _end(number: int, _frame: object) -> None:
+    """End as Ctrl-C does: every child is ended on the way out."""
+    raise SystemExit(128 + number)
+
+
 def demo(
     out: Annotated[Path, typer.Option(help="Where everything is written; emptied first.")] = Path(
         "build/demo"
@@ -32,6 +38,8 @@ def demo(
     from meterseal.demo import scenes, verdict
     from meterseal.demo.stage import open_stage
 
+    for number in (signal.SIGTERM, signal.SIGHUP):  # whoever ends it leaves nothing running
+        signal.signal(number, _end)
     console = Console()
     narrator = scenes.Narrator(console)
     with open_stage(out) as stage:
@@ -45,6 +53,7 @@ def demo(
         energy_mwh = verdict.verify_all(stage, narrator, console, batches)
         verdict.forge(stage, narrator, batches)
         verdict.worth(narrator, energy_mwh)
+    verdict.in_time(narrator)
     names = ("batches.cborseq", "trust.json", "device.pem")
     kept = ", ".join(str(out / name) for name in names)
     console.print(f"\nKept for the next commands: {kept}", soft_wrap=True, highlight=False)

@@ -11,8 +11,6 @@ from typing import Any
 from meterseal.demo.processes import Child, meterseal
 from meterseal.errors import EnvironmentProblem
 
-_PROVISION_S = 120.0
-
 
 class Board:
     """A virtual board in a directory. Its power is the process; its console is read here."""
@@ -25,18 +23,25 @@ class Board:
         self._child = Child("board", meterseal(*command), log)
         self._child.ready()
 
-    def provision(self, out: Path, config: Path, ca: Path) -> dict[str, Any]:
-        """Put it into service with the command that a technician gives; what that says."""
+    def provision(self, out: Path, config: Path, ca: Path, timeout_s: float) -> dict[str, Any]:
+        """Put it into service with the command that a technician gives; what that says.
+
+        Raises EnvironmentProblem `demo-provision`.
+        """
         command = meterseal("provision", str(self.port), "--config", str(config), "--json")
         command += ["--ca", str(ca), "--out", str(out), "--by", "demonstration", "--offline"]
         with self._log.open("ab") as log:
-            done = subprocess.run(
-                command, stdout=subprocess.PIPE, stderr=log, timeout=_PROVISION_S, check=False
-            )
-        if done.returncode:
+            try:
+                done = subprocess.run(
+                    command, stdout=subprocess.PIPE, stderr=log, timeout=timeout_s, check=False
+                )
+                found_text = f"exit code {done.returncode}" if done.returncode else ""
+            except subprocess.TimeoutExpired:
+                found_text = f"no end within {timeout_s:.0f} s"
+        if found_text:
             raise EnvironmentProblem(
                 "demo-provision",
-                f"expected the board in service, found exit code {done.returncode}",
+                f"expected the board in service, found {found_text}",
                 f"See {self._log}.",
             )
         found: dict[str, Any] = json.loads(done.stdout)

@@ -11,6 +11,8 @@ from meterseal.demo.stage import Stage, wait_until
 
 Say = Callable[[str], None]
 
+BOUND_S = 90.0
+"""The whole demonstration ends within this; no scene may wait beyond it."""
 BEFORE_OUTAGE = 3
 SEALED_OFFLINE = 2
 READING_LINE = re.compile(r"^debug journal reading sequence=(\d+) ")
@@ -25,6 +27,14 @@ class Narrator:
         self._start_s = time.monotonic()
         self._scene = 0
 
+    def elapsed_s(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._start_s
+
+    def left_s(self) -> float:
+        """Seconds that a scene may still wait."""
+        return max(BOUND_S - self.elapsed_s(), 0.0)
+
     def scene(self, title: str) -> None:
         """A numbered heading."""
         self._scene += 1
@@ -32,8 +42,7 @@ class Narrator:
 
     def say(self, text: str) -> None:
         """One line with the seconds since the start."""
-        elapsed_s = time.monotonic() - self._start_s
-        line = f"   [dim]{elapsed_s:5.1f} s[/dim]  {text}"
+        line = f"   [dim]{self.elapsed_s():5.1f} s[/dim]  {text}"
         self._console.print(line, highlight=False, soft_wrap=True)
 
 
@@ -76,7 +85,9 @@ def seal_online(stage: Stage, narrator: Narrator, watch: Watch) -> None:
         watch.look()
         return watch.acknowledged >= BEFORE_OUTAGE
 
-    wait_until("sealed batches at the collector", enough, 40, stage.out / "station.log")
+    wait_until(
+        "sealed batches at the collector", enough, narrator.left_s(), stage.out / "station.log"
+    )
 
 
 def outage(stage: Stage, narrator: Narrator, watch: Watch) -> None:
@@ -90,7 +101,9 @@ def outage(stage: Stage, narrator: Narrator, watch: Watch) -> None:
         watch.look(online=False)
         return watch.sealed >= before + SEALED_OFFLINE
 
-    wait_until("batches sealed without network", enough, 30, stage.out / "station.log")
+    wait_until(
+        "batches sealed without network", enough, narrator.left_s(), stage.out / "station.log"
+    )
 
 
 def power_cut(stage: Stage, narrator: Narrator, watch: Watch) -> None:
@@ -107,7 +120,7 @@ def power_cut(stage: Stage, narrator: Narrator, watch: Watch) -> None:
         watch.look(online=False)
         return watch.sealed > before
 
-    wait_until("a batch after the restart", enough, 30, stage.out / "station.log")
+    wait_until("a batch after the restart", enough, narrator.left_s(), stage.out / "station.log")
     narrator.say("what was read before the cut is in it, marked as recovered")
 
 
@@ -122,7 +135,9 @@ def drain(stage: Stage, narrator: Narrator, watch: Watch) -> None:
         watch.look()
         return watch.acknowledged >= wanted
 
-    wait_until("the whole backlog at the collector", enough, 40, stage.out / "station.log")
+    wait_until(
+        "the whole backlog at the collector", enough, narrator.left_s(), stage.out / "station.log"
+    )
 
 
 def take_stock(stage: Stage, narrator: Narrator) -> Path:
@@ -143,7 +158,7 @@ def set_up(stage: Stage, narrator: Narrator) -> None:
     device = stage.start_meter()
     narrator.say(f"simulated meter on the serial line {device}, Modbus RTU")
     narrator.say("a blank board at the cable: `meterseal provision` puts it into service")
-    stage.provision_board(device)
+    stage.provision_board(device, narrator.left_s())
     identity = stage.identity
     narrator.say(
         f"device {identity['device_id']}: key made on the board, class {identity['key_class']};"

@@ -67,12 +67,14 @@ class Stage:
         station.create(self.station_dir, config, (self.out / "ca.der").read_bytes())
         self.identity = station.enrol(self.station_dir)
 
-    def provision_board(self, device: str) -> None:
+    def provision_board(self, device: str, timeout_s: float) -> None:
         """A virtual board, put into service as a real one is; it runs then."""
         config = self.out / "config.json"
         config.write_text(json.dumps(self._config(device), indent=1) + "\n", encoding="utf-8")
         board = self.power_on()
-        self.identity = board.provision(self.out / "provisioned", config, self.out / "ca.der")
+        self.identity = board.provision(
+            self.out / "provisioned", config, self.out / "ca.der", timeout_s
+        )
         board.listen()
 
     def power_on(self) -> Board:

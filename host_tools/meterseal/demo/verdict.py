@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from meterseal.demo.scenes import Narrator
+from meterseal.demo.scenes import BOUND_S, Narrator
 from meterseal.demo.stage import Stage
 from meterseal.errors import EnvironmentProblem, VerificationError
 from meterseal.mrv import ams_iii_c
@@ -63,8 +63,14 @@ def forge(stage: Stage, narrator: Narrator, batches: Path) -> None:
 
 
 def worth(narrator: Narrator, energy_mwh: int) -> None:
-    """What the proven energy would be worth, marked as illustrative."""
+    """What the proven energy would be worth, marked as illustrative.
+
+    Raises EnvironmentProblem `demo-energy` if none was proven.
+    """
     narrator.scene("What it is for")
+    if energy_mwh <= 0:
+        text = f"expected proven energy above zero, found {energy_mwh} mWh"
+        raise EnvironmentProblem("demo-energy", text, "Report this.")
     energy_kwh = Fraction(energy_mwh, MWH_PER_KWH)
     reductions_kg = ams_iii_c.emission_reductions_kg(energy_kwh, ams_iii_c.ILLUSTRATIVE)
     narrator.say(f"[bold]{_decimal(energy_kwh, 6)} kWh proven[/bold] at the charging station")
@@ -72,6 +78,15 @@ def worth(narrator: Narrator, energy_mwh: int) -> None:
         f"worth {_decimal(reductions_kg, 6)} kgCO2e by AMS-III.C, charging-station option"
         " [yellow](ILLUSTRATIVE parameters, simulated key: it counts nowhere)[/yellow]"
     )
+
+
+def in_time(narrator: Narrator) -> None:
+    """Say how long it took; raises EnvironmentProblem `demo-late` beyond BOUND_S."""
+    elapsed_s = narrator.elapsed_s()
+    if elapsed_s > BOUND_S:
+        text = f"expected an end within {BOUND_S:g} s, found {elapsed_s:.0f} s"
+        raise EnvironmentProblem("demo-late", text, "Try again when this machine has less to do.")
+    narrator.say(f"done, within {BOUND_S:g} s")
 
 
 def _decimal(value: Fraction, digits: int) -> str:
