@@ -34,7 +34,6 @@ CORPUS = Path(__file__).resolve().parent.parent / "corpus"
 BATCH = "4q_float_sdm120.cbor"
 CHAIN_LEN = 1024
 ROUNDS = 7
-TURNS = 4
 SECONDS = 1
 ENERGY = [4, 72, 2]
 HOUR_MS = 3_600_000
@@ -91,7 +90,7 @@ def per_s(run: Callable[[], int]) -> float:
     """Batches a second of CPU time."""
     start_s = time.process_time()
     done = 0
-    while time.process_time() - start_s < SECONDS / TURNS:
+    while time.process_time() - start_s < SECONDS:
         done += run()
     return done / (time.process_time() - start_s)
 
@@ -132,7 +131,7 @@ WAYS = {"": check_all, "_schema": authenticate_all, "_decoded": decode_all, "_wh
 
 
 def figures() -> dict[str, float]:
-    """The ratios of the best turns; reference and ways take turns."""
+    """The ratios of the best turns: as many, as long, for the reference and for each way."""
     key = corpus_key()
     public = public_bytes(key)
     trusted = TrustedKey(kid_of(public), public, "sim", "bench")
@@ -142,7 +141,6 @@ def figures() -> dict[str, float]:
     reference = 0.0
     for _ in range(ROUNDS):
         for way, run in WAYS.items():
-            turns = [per_s(partial(run, verifier, batches)) for _ in range(TURNS)]
-            best[way] = max(best[way], *turns)
+            best[way] = max(best[way], per_s(partial(run, verifier, batches)))
         reference = max(reference, openssl_per_s())
     return {f"verify_ratio_openssl{way}": rate / reference for way, rate in best.items()}

@@ -11,10 +11,17 @@ from agent.batch import encode_payload
 from agent.columns import encode_column, encode_integers, register_value
 from agent.keystore import Keystore, Mark, Origin
 from agent.reading import ALL_PRESENT, Context, Meter, Reading, pack
-from agent.signer import CONTENT_BATCH, KEY_CLASS_SIM, SoftwareSigner
+from agent.signer import (
+    CONTENT_BATCH,
+    KEY_CLASS_SIM,
+    SoftwareSigner,
+    assemble,
+    protected_header,
+)
 
 PRIVATE_32 = hashlib.sha256(b"meterseal corpus key, published and worthless").digest()
 NUMBER = 5000
+CONTENT_RECEIPT = 65004
 FIRMWARE_VERSION = "0.1.0"
 _NOON_MS = 1_790_040_000_000
 
@@ -73,8 +80,21 @@ def records(node: dict[str, Any]) -> list[tuple[int, bytes]]:
     return found
 
 
-def payload(node: dict[str, Any]) -> bytes:
-    """Payload of the batch."""
+def receipt() -> bytes:
+    """A receipt of the collector's size for one acknowledgement; opaque to a decoder."""
+    ack = [bytes(8), bytes(16), NUMBER - 1, bytes(32)]
+    content = cbor.encode({0: 1, 1: _NOON_MS, 2: [ack]})
+    protected = protected_header(CONTENT_RECEIPT, bytes(8))
+    return assemble(protected, content, bytes(64))
+
+
+def extras(with_receipt: bool) -> dict[int, Any]:
+    """What an ESP32 and a collector add: largest free block, signal strength, a receipt."""
+    return {16: {1: 77_824, 4: -67}} | ({19: receipt()} if with_receipt else {})
+
+
+def payload(node: dict[str, Any], more: dict[int, Any] | None = None) -> bytes:
+    """Payload of the batch; `more`: what is stated besides, health keys added to the others."""
     first = node["readings"][0][0]
     gathered = sealer_gather.Gathered(first - 1, 60, 12288)
     for kind, record in records(node):
@@ -96,16 +116,18 @@ def payload(node: dict[str, Any]) -> bytes:
     clock = _Clock(node["boot"], node["sealed_mono_ms"])
     blocks = 1 if len(node["columns"]) == 1 else 2
     others = {16: _health(node["sealed_mono_ms"] // 1000, blocks)}
+    others |= {key: value for key, value in (more or {}).items() if key != 16}
+    others[16] |= (more or {}).get(16, {})
     fields = sealer_payload.payload_fields(
         keystore, clock, identity, KEY_CLASS_SIM, gathered, [], others
     )
     return bytes(encode_payload(fields, gathered.contexts, gathered.rows))
 
 
-def sealed(node: dict[str, Any]) -> bytes:
+def sealed(node: dict[str, Any], more: dict[int, Any] | None = None) -> bytes:
     """The whole batch: envelope, payload, signature."""
     signer = SoftwareSigner(PRIVATE_32, KEY_CLASS_SIM)
-    content: bytes = signer.sign1(CONTENT_BATCH, payload(node))[0]
+    content: bytes = signer.sign1(CONTENT_BATCH, payload(node, more))[0]
     return content
 
 
