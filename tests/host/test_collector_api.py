@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from meterseal.collector import body
 from meterseal.collector.app import create_app
 from meterseal.collector.database import Database
+from meterseal.collector.errors import not_stored
 from meterseal.collector.intake import Intake
 from meterseal.collector.rates import Buckets, Rate, Rates
 from meterseal.collector.receipt import MAX_ACKS, ReceiptSigner, load_or_create
@@ -148,6 +149,23 @@ def test_time_health_and_readiness(intake):
     assert get(intake, "/v1/time").json()["time_unix_ms"] > 1_700_000_000_000
     assert get(intake, "/healthz").status_code == 200
     assert get(intake, "/readyz").status_code == 200
+
+
+def test_readiness_takes_the_lock_once_a_second_at_most(intake, monkeypatch):
+    calls = []
+
+    def check():
+        calls.append(1)
+        if len(calls) == 1:
+            raise not_stored()
+
+    monkeypatch.setattr(intake.store, "check", check)
+
+    async def scenario(client):
+        return [(await client.get("/readyz")).status_code for _ in range(50)]
+
+    assert run(intake, scenario) == [503] + [200] * 49
+    assert len(calls) < 25
 
 
 def test_many_requests_share_a_commit(intake, stations):

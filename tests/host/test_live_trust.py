@@ -52,18 +52,28 @@ def test_a_new_device_is_known_once_the_file_names_it(tmp_path, live, stations):
     assert live.refresh() == set()
 
 
-def test_a_revocation_counts_from_its_moment_on(tmp_path, live, stations):
+@pytest.mark.parametrize(("since", "refused"), [("2020", True), ("2099", False)])
+def test_a_revocation_counts_from_its_moment_on(tmp_path, live, stations, since, refused):
     raw = stations[0].seal()
     assert live.open_all([raw])[0].kid == stations[0].kid
-    revoked = trust_of(stations, [(stations[0], "2020-01-01T00:00:00Z")])
+    revoked = trust_of(stations[:1], [(stations[0], f"{since}-01-01T00:00:00Z")])
     (tmp_path / "trust.json").write_bytes(revoked)
-    assert stations[0].kid in live.refresh()
-    assert live.open_all([raw])[0].code == "key-revoked"
-    (tmp_path / "trust.json").write_bytes(
-        trust_of(stations, [(stations[0], "2099-01-01T00:00:00Z")])
-    )
+    assert live.refresh() == {stations[0].kid}
+    [found] = live.open_all([raw])
+    assert getattr(found, "code", "") == ("key-revoked" if refused else "")
+
+
+def test_an_older_export_takes_no_revocation_back(tmp_path, live, stations):
+    older = (tmp_path / "trust.json").read_bytes()
+    newer = trust_of(stations[:1], [(stations[0], "2020-01-01T00:00:00Z")])
+    (tmp_path / "trust.json").write_bytes(newer)
     live.refresh()
-    assert live.open_all([raw])[0].kid == stations[0].kid
+    for other in (older, trust_of(stations[1:])):
+        (tmp_path / "trust.json").write_bytes(other)
+        with pytest.raises(TrustError) as refused:
+            live.refresh()
+        assert refused.value.code == "registry-rewritten"
+        assert live.open_all([stations[0].seal()])[0].code == "key-revoked"
 
 
 def test_a_file_that_is_none_changes_nothing(tmp_path, live, stations):

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from meterseal.collector.followed import FollowedFile
-from meterseal.errors import EnvironmentProblem, Error, PolicyRefused, VerificationError
+from meterseal.errors import (
+    EnvironmentProblem,
+    Error,
+    PolicyRefused,
+    TrustError,
+    VerificationError,
+)
 from meterseal.models import SealedBatch
 from meterseal.trust import Trust, parse_trust
 from meterseal.trust_entries import TrustedKey
@@ -79,7 +85,14 @@ class LiveTrust(Trust):
         if data is None:
             return set()
         before = self._now.keys
-        self._become(parse_trust(data))
+        trust = parse_trust(data)
+        if self._now.head.encode() not in data:  # as its head, or as what an entry follows
+            raise TrustError(
+                "registry-rewritten",
+                f"expected an export that goes on from {self._now.head[:16]}..., found another",
+                "Export from the registry that wrote the former one; to change it, restart.",
+            )
+        self._become(trust)
         return {kid for kid, key in self._now.keys.items() if before.get(kid) != key}
 
     async def follow(self, changed: Changed, say: Callable[[str], None]) -> None:
