@@ -19,7 +19,7 @@ SECOND: Final = "second"
 NEED_SECOND: Final = frozenset(
     (
         *("enrol", "meter-install", "meter-remove", "replace-device", "rollover"),
-        *("station", "calibration", "set-aside"),
+        *("station", "calibration", "set-aside", "restart"),
     )
 )
 """Types that affect what energy counts: such an entry counts for nothing until a second role has

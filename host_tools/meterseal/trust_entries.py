@@ -67,7 +67,7 @@ def keys_of(entries: list[dict[str, Any]], gate: Gate) -> dict[bytes, TrustedKey
                 refuse("trust-kid-conflict", "a device id once", key["kid"].hex())
             found[key["kid"]] = key
         elif kind in _KEY_TYPES:
-            _change(entry, found)
+            _change(entry, found, gate)
         elif kind == "rollover":
             _rollover(entry, found)
         elif kind not in _OTHER_TYPES:
@@ -93,12 +93,14 @@ def _enrolled(entry: dict[str, Any]) -> dict[str, Any]:
     return key | {"station": text_of(entry, "station")}
 
 
-def _change(entry: dict[str, Any], found: dict[bytes, dict[str, Any]]) -> None:
+def _change(entry: dict[str, Any], found: dict[bytes, dict[str, Any]], gate: Gate) -> None:
     key = found.get(hex_of(entry, "device_id", 8))
     if key is None:
         refuse("trust-entry", "an entry about an enrolled device", "another device")
     if entry["type"] == "restart":
-        key["restarts"] = key.get("restarts", frozenset()) | {hex_of(entry, "chain", 16)}
+        chain = hex_of(entry, "chain", 16)
+        if gate.counts(entry):
+            key["restarts"] = key.get("restarts", frozenset()) | {chain}
         return
     if entry["type"] == "relabel":
         key["station"] = text_of(entry, "station")

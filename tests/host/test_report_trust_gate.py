@@ -221,6 +221,37 @@ def test_an_unsigned_removal_ends_nothing(tmp_path: Path, clean: Outcome) -> Non
     assert refused(outcome) == ["meter-remove"]
 
 
+def copied_chain(signed: bool) -> Change:
+    """A second chain of the same key, begun as if it were the first; a `restart` entry for it."""
+
+    def change(fleet: Fleet) -> None:
+        (station,) = fleet.stations
+        station.batches += fleet.seal(station, indices=np.arange(AT))
+        station.board.reboot(int(station.times[AT]) - 5_000)
+        station.board.restart()
+        station.board.genesis = 0
+        later = np.arange(AT, len(station.times))
+        station.batches += fleet.seal(station, indices=later)
+        entry = {"device_id": station.board.kid.hex(), "chain": station.board.chain.hex()}
+        fleet.extra_entries.append(
+            lambda: fleet.registry.add("restart", countersign=signed, reason="repaired", **entry)
+        )
+
+    return change
+
+
+def test_a_restart_that_the_operator_alone_records_lets_nothing_count(tmp_path: Path) -> None:
+    outcome = report(tmp_path / "unsigned", copied_chain(signed=False))
+    (ledger,) = outcome.ledgers
+    fleet, _ = build(PLAN, tmp_path / "truth")
+    (line,) = fleet.stations[0].lines
+    assert ledger.baseline == line.milliwh(AT - 1) - line.milliwh(0)
+    assert refused(outcome) == ["restart"]
+    signed = report(tmp_path / "signed", copied_chain(signed=True))
+    assert sum(one.baseline for one in signed.ledgers) > ledger.baseline
+    assert status(signed)[0] == "FINAL"
+
+
 def test_rolled_over_energy_counts_once_countersigned(tmp_path: Path) -> None:
     outcome = report(tmp_path / "signed", rollover(signed=True))
     (ledger,) = outcome.ledgers

@@ -28,7 +28,9 @@ def entries() -> list[dict[str, Any]]:
     trust_write.append(
         found, "revoke", AT, device_id=second, since="2026-03-01T00:00:00Z", reason="stolen"
     )
-    trust_write.append(found, "restart", AT, device_id=third, chain="ab" * 16)
+    restart = trust_write.append(found, "restart", AT, device_id=third, chain="ab" * 16)
+    trust_write.countersign(found, restart["n"], STRANGER, AT)
+    trust_write.append(found, "restart", AT, device_id=third, chain="cd" * 16)
     trust_write.append(found, "retire", AT, device_id=third, since="2026-04-01T00:00:00Z")
     trust_write.append(found, "note", AT, text="audit", items=[1, {"a": ["b"]}])
     return found
