@@ -7,6 +7,7 @@ import tomllib
 from fractions import Fraction
 from pathlib import Path
 
+import check_layers
 import psutil
 import pytest
 from meterseal.demo import scenes, verdict
@@ -110,3 +111,27 @@ def test_beyond_its_bound_the_demonstration_fails(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(EnvironmentProblem) as caught:
         verdict.in_time(narrator)
     assert caught.value.code == "demo-late"
+
+
+@pytest.mark.parametrize(
+    ("own", "other"),
+    [
+        ("agent.meter_task", "agent.app.App"),
+        ("agent.sealer", "agent.seal_task.SealTask"),
+        ("agent.app", "agent.ports.unix"),
+        ("agent.p256", "agent.signer.Signer"),
+        ("meterseal.verify.chain", "meterseal.collector.store"),
+        ("meterseal.mrv.run", "meterseal.collector.store"),
+        ("meterseal.export.ocmf_files", "meterseal.mrv.run"),
+        ("meterseal.provision.run", "meterseal.export.readings"),
+        ("meterseal.collector.store", "meterseal.mrv.run"),
+        ("meterseal.mrv.run", "meterseal.cli.main"),
+    ],
+)
+def test_an_import_that_points_upwards_or_sideways_is_found(own: str, other: str) -> None:
+    device = own.startswith("agent")
+    layers = check_layers.DEVICE_LAYERS if device else check_layers.HOST_LAYERS
+    assert check_layers.is_wrong(own, other, layers)
+    assert not check_layers.is_wrong(
+        own, "agent.errors.X" if device else "meterseal.errors", layers
+    )
