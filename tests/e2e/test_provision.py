@@ -183,7 +183,7 @@ def test_make_says_it_too(tmp_path: Path) -> None:
     stamp.touch()  # newer than what it depends on: nothing is to be set up
     command = ["make", "provision", "PORT=/dev/ttyNone", f"BIN={Path(sys.executable).parent}"]
     done = subprocess.run(
-        [*command, f"STAMP={stamp}"],
+        [*command, f"STAMP={stamp}", f"RUN_STAMP={stamp}"],
         cwd=root,
         capture_output=True,
         text=True,
