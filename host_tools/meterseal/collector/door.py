@@ -1,8 +1,8 @@
 """Lets connections in, within limits: of all, of one address, of the time for a handshake.
 
-Who only holds connections open must not keep stations out. When the last place is taken, those
-that have been waiting longest with nothing asked (idle, in their handshake, in an unfinished
-request) make room for new ones; a whole request in hand is never cut off.
+Who only holds connections open must not keep stations out. When the last place is taken, of all
+or of an address, those that have been waiting longest with nothing asked (idle, in a handshake, in
+an unfinished request) make room for new ones; a whole request in hand is never cut off.
 """
 
 import asyncio
@@ -75,8 +75,8 @@ class Door:
         self._loop = asyncio.get_running_loop()
         self._of_address: dict[str, int] = {}
         self._count = 0
-        self._shaking: dict[asyncio.Task[None], float] = {}
-        self._inside: set[BoundedHttp] = set()
+        self._shaking: dict[asyncio.Task[None], tuple[float, str]] = {}
+        self._inside: dict[BoundedHttp, str] = {}
         self.turned_away = self.made_room = 0
         """How many connections were refused to an address, and closed for others, so far."""
 
@@ -114,15 +114,16 @@ class Door:
 
     def _admit(self, sock: socket.socket, address: str) -> None:
         if self._of_address.get(address, 0) >= self._most.of_address:
-            self.turned_away += 1
-            sock.close()
-            return
-        if self._count >= self._most.total:
+            if not self._make_room(address):
+                self.turned_away += 1
+                sock.close()
+                return
+        elif self._count >= self._most.total:
             self._make_room()
         self._count += 1
         self._of_address[address] = self._of_address.get(address, 0) + 1
         task = self._loop.create_task(self._greet(sock, address))
-        self._shaking[task] = self._loop.time()
+        self._shaking[task] = self._loop.time(), address
         task.add_done_callback(self._shaking.pop)
 
     async def _greet(self, sock: socket.socket, address: str) -> None:
@@ -139,7 +140,7 @@ class Door:
                 ssl_handshake_timeout=HANDSHAKE_S if self._tls else None,
                 ssl_shutdown_timeout=_FAREWELL_S if self._tls else None,
             )
-            self._inside.add(protocol)
+            self._inside[protocol] = address
         except (OSError, asyncio.CancelledError):
             sock.close()
         finally:
@@ -149,24 +150,28 @@ class Door:
     def _left(self, protocol: BoundedHttp, address: str) -> None:
         """A connection is gone, or never came about."""
         protocol.leave = _gone
-        self._inside.discard(protocol)
+        self._inside.pop(protocol, None)
         self._count -= 1
         left = self._of_address.pop(address) - 1
         if left:
             self._of_address[address] = left
 
-    def _make_room(self) -> None:
-        """Close those that have waited longest with nothing asked."""
+    def _make_room(self, address: str = "") -> int:
+        """Close those, of an address or of all, that have waited longest; how many."""
         waiting: list[tuple[float, Callable[[], object]]] = [
             (since, protocol.transport.abort)
-            for protocol in self._inside
-            if (since := protocol.waiting_since()) is not None
+            for protocol, own in self._inside.items()
+            if address in ("", own) and (since := protocol.waiting_since()) is not None
         ]
-        waiting += [(since, task.cancel) for task, since in self._shaking.items()]
+        shaking = self._shaking.items()
+        waiting += [(since, task.cancel) for task, (since, own) in shaking if address in ("", own)]
         waiting.sort(key=lambda one: one[0])
-        for _, end in waiting[: max(1, self._most.total // _SHARE)]:
-            self.made_room += 1
+        most = self._most.of_address if address else self._most.total
+        ended = waiting[: max(1, most // _SHARE)]
+        for _, end in ended:
             end()
+        self.made_room += len(ended)
+        return len(ended)
 
 
 def _gone() -> None:
