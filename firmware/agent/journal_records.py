@@ -83,7 +83,7 @@ class RecordRing:
         self.yielded = self._state.mark
         context = yielded = b""
         while epoch <= ring.head:
-            context, bind = self._context_at(epoch, context)
+            context, bind = self.context_at(epoch, context)
             for offset, kind, payload, end in ring.walk(epoch, bind):
                 if kind == CONTEXT:
                     context = bytes(payload)
@@ -96,19 +96,7 @@ class RecordRing:
             epoch += 1
             start = 0
 
-    def newest(self):
-        """Yield (kind, payload) of the newest two sectors, sealed or not, contexts included."""
-        ring = self._ring
-        context = b""
-        for epoch in range(max(ring.oldest, ring.head - 1), ring.head + 1):
-            context, bind = self._context_at(epoch, context)
-            yield CONTEXT, context or b""
-            for _, kind, payload, _ in ring.walk(epoch, bind):
-                if kind == CONTEXT:
-                    context = bytes(payload)
-                yield kind, bytes(payload)
-
-    def _context_at(self, epoch, before):
+    def context_at(self, epoch, before):
         """(context with which a sector begins or None, its binding), if need be from nearby."""
         ring = self._ring
         record = ring.load(epoch, HEADER)
@@ -127,7 +115,7 @@ class RecordRing:
     def recover(self):
         """Read the newest sector: the context in force and where to go on; True if torn."""
         ring = self._ring
-        context, bind = self._context_at(ring.head, b"")
+        context, bind = self.context_at(ring.head, b"")
         end = HEADER
         for _, kind, payload, after in ring.walk(ring.head, bind):
             end = after

@@ -46,13 +46,13 @@ class MeterReader:
         lim = lim or limits(
             first_byte_ms=bus.timeout_ms, gap_ms=_GAP_MS, min_interval_ms=bus.min_interval_ms
         )
-        from .profile_plan import plan, spacers  # only now: see forget
+        from .profile_plan import offsets, plan, spacers, total_first  # only now: see forget
 
         reads = plan(profile.columns, profile.listed, bus, line)
-        self._planned = self.reads = _total_first(reads, profile.total)
+        self._planned = self.reads = total_first(reads, profile.total)
         self._spacers = spacers(profile.listed, bus)
         client.add_unit(unit, line, lim, self._spacers)
-        self._offsets = _offsets(profile.columns)
+        self._offsets = offsets(profile.columns)
 
     def counters(self):
         """Error counters since boot, as the health section has them."""
@@ -192,21 +192,5 @@ class MeterReader:
         return None
 
 
-def _total_first(reads, total):
-    """Turned round, not sorted: neighbours stay neighbours (see `profile_plan`)."""
-    for number, read in enumerate(reads):
-        if total in [part[0] for part in read.parts]:
-            return reads[number:] + reads[:number]
-    return reads
-
-
 def _lacks_some(error):
     return isinstance(error, ModbusException) and error.fields["exception"] in _LACKS_SOME
-
-
-def _offsets(columns):
-    """Byte offset of each column in `Reading.words`, and their end."""
-    offsets = [0]
-    for column in columns:
-        offsets.append(offsets[-1] + 2 * column.count)
-    return offsets

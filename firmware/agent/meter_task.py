@@ -48,13 +48,15 @@ class MeterTask:
         self._due_ms = None  # of the next poll; None while meters are being asked
         self._soon = False
         self.owners = []  # the watch of each entry of `meters`
+        from .station_meters import by_client  # only now: see forget
+
         self.watches = [
             MeterWatch(reader, clock, self._epoch, on_event, self._recall, lost_after)
             for reader in readers
         ]
         self._recalled = recalled
         self._to_recall = len(readers)
-        self._buses = _by_client(self.watches)
+        self._buses = by_client(self.watches)
         self._on_reading = on_reading
         self.on_meters = on_meters
         self._timing = timing or Timing()
@@ -150,16 +152,3 @@ class MeterTask:
         self._to_recall -= 1
         if self._to_recall <= 0:
             self._recalled = None  # and its code with it
-
-
-def _by_client(watches):
-    """Watches grouped by their client, in order."""
-    buses = []
-    for watch in watches:
-        for bus in buses:
-            if bus[0].reader.client is watch.reader.client:
-                bus.append(watch)
-                break
-        else:
-            buses.append([watch])
-    return buses

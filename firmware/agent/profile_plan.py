@@ -146,3 +146,19 @@ def _cost(order, spacer_registers):
             cost += spacer_registers
         before = asked
     return cost
+
+
+def total_first(reads, total):
+    """Turned round, not sorted: neighbours stay neighbours (see above)."""
+    for number, read in enumerate(reads):
+        if total in [part[0] for part in read.parts]:
+            return reads[number:] + reads[:number]
+    return reads
+
+
+def offsets(columns):
+    """Byte offset of each column in `Reading.words`, and their end."""
+    offsets = [0]
+    for column in columns:
+        offsets.append(offsets[-1] + 2 * column.count)
+    return offsets

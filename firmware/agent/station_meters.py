@@ -92,3 +92,16 @@ def check_told_apart(readers):
                 % name,
             )
         seen.append(name)
+
+
+def by_client(watches):
+    """Watches grouped by their client, in order."""
+    buses = []
+    for watch in watches:
+        for bus in buses:
+            if bus[0].reader.client is watch.reader.client:
+                bus.append(watch)
+                break
+        else:
+            buses.append([watch])
+    return buses

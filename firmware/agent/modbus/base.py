@@ -12,7 +12,6 @@ from ..errors import (
     ModbusBusError,
     ModbusError,
     ModbusException,
-    ModbusRequestError,
     ModbusTimeout,
 )
 from .counters import Counters
@@ -121,8 +120,6 @@ class Client:
                     await self._set_apart(known, function, count)
                     told = True
                 return await self._attempt(known, function, address, count)
-            except ModbusRequestError:
-                raise
             except ModbusError as error:
                 if not told and not isinstance(error, ModbusTimeout):
                     most += spare

@@ -61,19 +61,14 @@ def crc_matches(frame):
 
 def check_request(unit, function, address, count, units=SERIAL_UNITS):
     """Refuse what no meter may be asked: ModbusRequestError `modbus-request`."""
-    for name, value, low, high in (
-        ("unit", unit, units[0], units[1]),
-        ("function", function, HOLDING, INPUT),
-        ("address", address, 0, 0xFFFF),
-        ("count", count, 1, MAX_REGISTERS),
-        ("last address", address + count - 1, 0, 0xFFFF),
-    ):
-        if not low <= value <= high:
-            raise ModbusRequestError(
-                "modbus-request",
-                "%s: expected %d to %d, found %d; correct the profile or the configuration"
-                % (name, low, high, value),
-            )
+    good = units[0] <= unit <= units[1] and function in (HOLDING, INPUT)
+    if good and 1 <= count <= MAX_REGISTERS and 0 <= address <= 0x10000 - count:
+        return
+    raise ModbusRequestError(
+        "modbus-request",
+        "expected what a meter answers, found unit %d, function %d, address %d, count %d;"
+        " correct the profile or the configuration" % (unit, function, address, count),
+    )
 
 
 def read_pdu(function, address, count):
