@@ -1,6 +1,7 @@
 """`meterseal keys` and `meterseal devices` as people run them."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -214,3 +215,13 @@ def test_a_board_is_replaced_by_what_provisioning_wrote(begun: Desk) -> None:
     facts = begun.file("facts.json", {"format": "meterseal-facts", "facts": [fact]})
     begun.done("devices", "replace-device", ID, facts)
     assert begun.done("devices", "show", ID)["successor"] == NEW_ID
+
+
+def test_somebody_has_done_it(begun: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a system without a user database."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setitem(sys.modules, "pwd", None)
+    refused = begun.run("devices", "relabel", ID, "kampot-2")
+    assert refused.code == 1 and "by-missing" in refused.err
+    begun.done("devices", "relabel", ID, "kampot-2", "--by", "S. Chan")

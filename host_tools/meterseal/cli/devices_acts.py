@@ -1,6 +1,5 @@
 """`meterseal devices`: the verbs that enter something."""
 
-import getpass
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +8,7 @@ import typer
 
 from meterseal.cli import output
 from meterseal.cli.keys import Passphrase, passphrase_of
+from meterseal.cli.who import named
 from meterseal.errors import ConfigurationError, EnvironmentProblem
 from meterseal.trust_write import Entry
 
@@ -195,7 +195,7 @@ def _acts(registry: str, by: str, operator_key: Path | None, passphrase_file: Pa
     signers = []
     if operator_key is not None:
         signers.append(("operator", load_key(operator_key, passphrase_of(passphrase_file))))
-    return Acts(open_registry(registry), by or getpass.getuser(), signers)
+    return Acts(open_registry(registry), named(by), signers)
 
 
 def _say(entries: list[Entry], as_json: bool) -> None:

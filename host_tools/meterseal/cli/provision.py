@@ -1,12 +1,12 @@
 """`meterseal provision`: a board into service over its cable."""
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from meterseal.cli import output
+from meterseal.cli.who import named
 from meterseal.errors import EnvironmentProblem, Error
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def provision(
     common = {"station": station, "config": config, "secrets": secrets, "ca": ca, "board": board}
     common |= {"meters": meters, "replace": replaces}
     more = {"image": image, "chip": chip, "registry": registry, "wait_s": wait_s}
-    more |= {"by": by or getpass.getuser(), "offline": offline, "erase": erase}
+    more |= {"by": named(by), "offline": offline, "erase": erase}
     if batch is None:
         find_port(port)  # before anything is asked of the files
         made = _order(common | {"port": port}, out, more)

@@ -1,10 +1,11 @@
 """`meterseal rollover`: a new key for a board in service."""
 
-import getpass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from meterseal.cli.who import named
 
 _HELP = """Give a board in service a new key, which its old key signs.
 
@@ -58,7 +59,7 @@ def run(
     entries: list[Any] = []
     if log is not None and held is not None:
         rollover.check_against(statement, bytes.fromhex(held.entry["public_key"]), enrolment)
-        entries = Acts(log, by or getpass.getuser()).rollover(device, enrolment, statement, "")
+        entries = Acts(log, named(by)).rollover(device, enrolment, statement, "")
     if as_json:
         found = {"device_id": enrolment["device_id"], "old_device_id": device, "out": str(out)}
         output.result_json(found | {"entries": [one["n"] for one in entries]})
