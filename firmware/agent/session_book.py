@@ -8,6 +8,8 @@ record. So a page number is never used twice, and a session has one record. Must
 anything that identifies a driver in plain form.
 """
 
+import binascii
+
 from .constant import const
 from .errors import SessionError
 from .ocmf import Mark
@@ -142,7 +144,7 @@ def _line(number, session):
     before = session.before or (0, -1)
     flags = int(session.requested) + 2 * int(session.leaving)
     parts = ["S", str(number), session.state, session.user or "-", session.user_next or "-"]
-    parts += [session.serial or "-", session.model or "-", session.tx or "-", session.reason]
+    parts += [_word(session.serial), _word(session.model), session.tx or "-", session.reason]
     parts += [str(flags), str(session.idle_mwh), str(before[0]), str(before[1])]
     marks = [session.begin, session.last, session.end, session.cut] + session.middle
     parts += [_mark(mark) for mark in marks]
@@ -173,5 +175,14 @@ def _read_mark(text):
     return Mark(int(sequence), int(t_unix_ms), letter, int(mwh), int(decimals), int(meter))
 
 
-def _text(text):
-    return "" if text == "-" else text
+def _word(text):
+    """One word of a line; what would be none goes in hexadecimal."""
+    if text and text[0] not in "-%" and all([33 <= ord(one) < 127 for one in text]):
+        return text
+    return "%" + binascii.hexlify(text.encode()).decode() if text else "-"
+
+
+def _text(word):
+    if word[0] == "%":
+        return binascii.unhexlify(word[1:]).decode()
+    return "" if word == "-" else word

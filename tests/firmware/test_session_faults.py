@@ -57,6 +57,16 @@ class SerialTest(unittest.TestCase):
         world.charge()
         self.assertEqual(payloads(world), [])
 
+    def test_names_that_are_no_words_are_kept_over_a_power_cut(self):
+        for name in ("-", "%2d", "a b", "a\nP b", "\u0e02", "meter-1"):
+            world = SessionWorld().boot()
+            world.charge()
+            world.sessions.sessions[0].model = name
+            world.sessions.book.save()
+            world.boot()
+            self.assertEqual(world.sessions.sessions[0].model, name)
+            self.assertIsNone(world.sessions._broken)
+
     def test_a_meter_that_came_back_is_asked_who_it_is_first(self):
         world = SessionWorld().boot()
         world.closed, world.watts = True, 7000
