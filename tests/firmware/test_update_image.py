@@ -117,12 +117,16 @@ def hangs(app, board):
     raise KeyboardInterrupt  # what the watchdog makes of it
 
 
+def quiet(test):
+    """No log; on CPython the station's collections leave the tests' own large heap out."""
+    test.addCleanup(log.configure, log.INFO)
+    if hasattr(gc, "freeze"):
+        gc.freeze()
+
+
 class ImageTest(unittest.TestCase):
     def setUp(self):
-        self.addCleanup(log.configure, log.INFO)
-        if hasattr(gc, "freeze"):
-            gc.freeze()
-            self.addCleanup(gc.unfreeze)
+        quiet(self)
 
     def installed(self, **changes):
         """A world in which the image has just been put on trial."""
@@ -203,6 +207,9 @@ class ImageTest(unittest.TestCase):
 
 class AloneTest(unittest.TestCase):
     """A week without network, the power cut in between: the boot loader goes back each time."""
+
+    def setUp(self):
+        quiet(self)
 
     async def live(self, world, hours):
         from agent.update import Updater

@@ -1,8 +1,9 @@
 """Stations on the real MicroPython VM with their power supply, one meter, one collector with TLS.
 
 The power supply starts a station again whenever it ends, and plays the hardware watchdog: one that
-says nothing for some seconds is killed. Nothing else is simulated: the stations fetch what the
-collector offers, verify, install, reset into it and judge it themselves.
+says nothing for some seconds of processor time is killed, however many others there are. Nothing
+else is simulated: the stations fetch what the collector offers, verify, install, reset into it and
+judge it themselves.
 """
 
 import json
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 from cryptography.hazmat.primitives.asymmetric import ec
 from meterseal import trust_write
 from meterseal.demo.processes import Child, meterseal
@@ -31,6 +33,16 @@ from support.small_heap import compile_agent
 
 PROFILE = "eastron-sdm630"
 _SILENT_S = 8.0
+_MOST_SILENT_S = 120.0
+
+
+def _cpu_s(process: Child) -> float:
+    """Seconds of the processor that a process has had."""
+    try:
+        times = psutil.Process(process.pid).cpu_times()
+        return times.user + times.system
+    except psutil.Error:
+        return 0.0  # it ended
 
 
 class Powered:
@@ -44,23 +56,25 @@ class Powered:
         self.lines: list[str] = []
         self.starts = 0
         self.process: Child | None = None
-        self._heard = 0.0
+        self._heard = self._heard_cpu = 0.0
 
     def look(self) -> None:
         """Take in what it says; start it again if it ended or hangs."""
         if self.process is not None:
             said = self.process.drain()
             self.lines += said
-            now = time.monotonic()
-            self._heard = now if said else self._heard
-            if self.process.running and now - self._heard > _SILENT_S:
+            now, cpu = time.monotonic(), _cpu_s(self.process)
+            if said:
+                self._heard, self._heard_cpu = now, cpu
+            hangs = cpu - self._heard_cpu > _SILENT_S or now - self._heard > _MOST_SILENT_S
+            if self.process.running and hangs:
                 self.lines.append("(watchdog)")
                 self.process.kill()
             if self.process.running:
                 return
             self.lines += self.process.drain()
         self.starts += 1
-        self._heard = time.monotonic()
+        self._heard, self._heard_cpu = time.monotonic(), 0.0
         self.process = Child(self.directory.name, self._command, self.directory / "log")
 
     def said(self, text: str) -> bool:
