@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # From the bottom to the top; a name stands for itself and everything below it.
 DEVICE_LAYERS: list[set[str]] = [
-    {"agent.constant"},
+    {"agent.constant", "agent.forget"},
     {"agent.errors", "agent.log"},
     {
         "agent.cbor",
@@ -22,7 +22,7 @@ DEVICE_LAYERS: list[set[str]] = [
         "agent.clock",
         "agent.modbus.frame",
     },
-    {"agent.columns", "agent.profile", "agent.reading", "agent.config"},
+    {"agent.columns", "agent.foreign", "agent.profile", "agent.reading", "agent.config"},
     {"agent.batch", "agent.signer", "agent.atecc608", "agent.journal", "agent.modbus"},
     {"agent.keystore", "agent.uplink"},
     {"agent"},

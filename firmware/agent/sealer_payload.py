@@ -6,7 +6,7 @@ not known is left out, never filled in.
 
 from collections import namedtuple
 
-from agent import batch, cbor, foreign
+from agent import batch, cbor, forget
 from agent.batch_groups import edge_words
 from agent.constant import const
 from agent.errors import SealError
@@ -28,7 +28,11 @@ def payload_fields(keystore, clock, identity, key_class, gathered, lost, others)
     anchor = clock.anchor()
     if anchor is not None and anchor[0] == clock.boot:
         gathered.add_anchor(anchor[0], anchor[1], cbor.encode(anchor))
+    from agent import foreign  # only now: see forget
+
     fields = foreign.within_limits(others)
+    del foreign
+    forget.modules("foreign")
     fields[batch.HEALTH] = _health(fields[batch.HEALTH], gathered, clock.boot)
     fields[batch.CHAIN] = keystore.chain_16
     fields[batch.NUMBER] = mark.number + 1

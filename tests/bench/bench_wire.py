@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 CORPUS = ROOT / "tests" / "corpus"
 sys.path[:0] = [str(ROOT / "firmware"), str(CORPUS)]
 
-from agent.uplink.receipts import is_receipt  # noqa: E402
+from agent.foreign import is_receipt  # noqa: E402
 from sealing import extras, receipt, sealed, shares  # noqa: E402
 
 RECEIPT_EVERY = 24  # see agent.uplink.receipts

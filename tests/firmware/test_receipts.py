@@ -4,8 +4,9 @@ import asyncio
 import unittest
 
 from agent import log
+from agent.foreign import is_receipt
 from agent.time_trust import TimeTrust
-from agent.uplink.receipts import Receipts, is_receipt
+from agent.uplink.receipts import Receipts
 from agent.uplink.task import Uplink
 from fakes.fake_collector import Collector
 from support.sealing_station import Station
