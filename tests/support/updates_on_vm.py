@@ -12,6 +12,7 @@ firmware, tests = sys.argv[1:3]
 sys.path[:0] = [firmware, tests]
 
 import asyncio  # noqa: E402
+import gc  # noqa: E402
 
 import vfs  # noqa: E402
 from agent import update_pack  # noqa: E402
@@ -81,6 +82,7 @@ def imported(directory):
         for name in [name for name in sys.modules if name.startswith("agent")]:
             del sys.modules[name]
         sys.modules.update(held)
+        gc.collect()  # closes the table that the check had opened
 
 
 blocks, owner, cable = int(sys.argv[3]), sys.argv[4], sys.argv[5]
