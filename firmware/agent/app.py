@@ -60,6 +60,7 @@ class App:
         self.recorder = Recorder(self.journal, self.clock, self.boots, self._written)
         self.meters = assembly.meters(self, profiles)
         forget.modules("station_meters", "profile_plan", "journal_recovery", "p256_source")
+        forget.modules("profile_model")
         self.resolver = Resolver(self.bus_idle)
         self.uplink = assembly.uplink(self)
         self.seal_task = assembly.seal_task(self)

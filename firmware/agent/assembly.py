@@ -45,12 +45,12 @@ def sealer(app, profiles):
 def meters(app, profiles):
     """The task that reads the meters."""
     from . import meter_identity, meter_table  # their names stay, low in the heap
-    from .meter_recall import last_readings, recalling
+    from .meter_recall import last_readings
 
     del meter_identity, meter_table
     forget.modules("meter_identity", "meter_table")
-    recalled = recalling(last_readings(app.journal))
-    del last_readings, recalling
+    recalled = last_readings(app.journal)
+    del last_readings
     forget.modules("meter_recall", "journal_newest")
     from .station_meters import make_readers
 

@@ -19,20 +19,16 @@ _MOST = const(16)
 _UNKNOWN_GAP_MS = const(30 * 86400000)  # no power for longer, and at full load: hardly
 
 
-def recalling(found):
-    """`recall(watch, meter, clock)`: what was found of this very meter becomes its baseline.
+def resume(found, watch, meter, clock):
+    """What was found of this very meter becomes the baseline of its watch.
 
     Where the time is not known it is taken to be a month.
     """
-
-    def recall(watch, meter, clock):
-        for known, reading, t_unix_ms in found:
-            total = watch.reader.total(reading, watch.setup) if known == meter else None
-            if total is not None:
-                gap_ms = _gap_ms(t_unix_ms, clock.utc_ms())
-                watch.baseline.believe(total[0], clock.mono_ms() - gap_ms)
-
-    return recall
+    for known, reading, t_unix_ms in found:
+        total = watch.reader.total(reading, watch.setup) if known == meter else None
+        if total is not None:
+            gap_ms = _gap_ms(t_unix_ms, clock.utc_ms())
+            watch.baseline.believe(total[0], clock.mono_ms() - gap_ms)
 
 
 def _gap_ms(from_ms, until_ms):

@@ -148,7 +148,11 @@ class MeterTask:
     def _recall(self, watch):
         """Once for each meter: see meter_recall."""
         if self._recalled:
-            self._recalled(watch, self.meters[watch.index], self.clock)
+            from .meter_recall import resume
+
+            resume(self._recalled, watch, self.meters[watch.index], self.clock)
+            del resume
+            forget.modules("meter_recall")
         self._to_recall -= 1
         if self._to_recall <= 0:
-            self._recalled = None  # and its code with it
+            self._recalled = None

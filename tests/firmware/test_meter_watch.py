@@ -3,7 +3,6 @@
 import json
 import unittest
 
-from agent.meter_recall import recalling
 from agent.reading import Meter
 from fakes.meter_station import (
     CHANGED,
@@ -184,7 +183,7 @@ class AfterABoot(unittest.TestCase):
         if changes:
             meter = Meter(*[changes.get(n, getattr(meter, n)) for n in FIELDS])
         found = [(meter, reading, None if ago_ms is None else 10**12)]
-        station = Station(recalled=recalling(found))
+        station = Station(recalled=found)
         if ago_ms is not None:
             station.clock.start_unix_ms = 10**12 + ago_ms
         return station
