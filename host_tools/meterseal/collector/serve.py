@@ -39,7 +39,7 @@ from meterseal.collector.store import Store
 from meterseal.collector.tokens import LiveTokens, read_tokens
 from meterseal.collector.updates import Rollouts, add_update_routes
 from meterseal.collector.uploads import UploadsFirst
-from meterseal.collector.watch import Watch
+from meterseal.collector.watch_process import follow
 from meterseal.collector.webhooks import Webhook
 from meterseal.errors import EnvironmentProblem
 from meterseal.trust_keys import fingerprint
@@ -191,16 +191,17 @@ def build(settings: Settings) -> ASGIApp:
 def _jobs(settings: Settings, intake: Intake, trust: LiveTrust) -> list[Job]:
     """What this worker does beside answering."""
     known = partial(release, intake.store, trust.open_all)
-    jobs = [Job("trust", partial(trust.follow, known)), *_watching(settings, trust)]
+    jobs = [Job("trust", partial(trust.follow, known)), *_watching(settings)]
     if settings.mqtt:
-        from meterseal.collector.mqtt import broker_of, follow
+        from meterseal.collector.mqtt import broker_of
+        from meterseal.collector.mqtt import follow as follow_broker
 
         broker = broker_of(settings.mqtt, settings.mqtt_ca)
-        jobs.append(Job("mqtt", partial(follow, broker, intake, settings.data)))
+        jobs.append(Job("mqtt", partial(follow_broker, broker, intake, settings.data)))
     return jobs
 
 
-def _watching(settings: Settings, trust: LiveTrust) -> list[Job]:
+def _watching(settings: Settings) -> list[Job]:
     """The watch, and the webhooks that it tells."""
     secret = settings.webhook_secret.read_bytes().strip() if settings.webhook_secret else b""
     hooks = [Webhook(one, secret, frozenset()) for one in settings.webhooks]
@@ -211,8 +212,7 @@ def _watching(settings: Settings, trust: LiveTrust) -> list[Job]:
 
     async def run(say: Say) -> None:
         async with alone(settings.data / "watch.lock", say):
-            database, places = Database(settings.database_url), Places(settings.trust)
-            await Watch(database, trust, places, settings.data).follow(tell, say)
+            await follow(settings.data, settings.database_url, settings.trust, tell, say)
 
     found = [Job("watch", run)]
     return found + [Job(f"webhook {i}", one.follow) for i, one in enumerate(hooks, 1)]
