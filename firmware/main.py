@@ -23,13 +23,15 @@ def port_module():
     return port
 
 
-def load(board):
+def load(board, strict=False):
     """(configuration, profiles), checked; what checks them is forgotten before the rest comes."""
     from agent import checked, forget
 
     found = checked.read(board.store, board.read_file)
     if found is None:
-        found = check(board)
+        found = check(board) if strict else check_or_fall_back(board)
+        if hasattr(board, "copies"):  # a PC has none
+            board.copies.passed()
         checked.keep(board.store, board.read_file, *found)
     board.configure(found[0])
     del checked
@@ -55,6 +57,7 @@ def start(board, loaded=None):
     del assembly
     settings.drop("buses", "meters", "network", "quantities")
     forget.modules("assembly", "config_places")
+    forget.sealing()
     gc.collect()
     tidy(gc.mem_free() // 4 if hasattr(gc, "mem_free") else -1)
     return app
@@ -72,6 +75,18 @@ def check(board):
     return settings, profiles
 
 
+def check_or_fall_back(board):
+    """As `check`; what does not pass is read once more, from the copies that did."""
+    from agent.errors import FwError
+
+    try:
+        return check(board)
+    except FwError:
+        if not (hasattr(board, "copies") and board.copies.fall_back()):
+            raise
+    return check(board)
+
+
 def run(board, arguments, in_slot):
     """What the arguments ask for; without one the station, in the version that counts."""
     if "--enrol" in arguments:
@@ -83,7 +98,7 @@ def run(board, arguments, in_slot):
     elif board.safe_mode():
         print("safe mode: the station does not start; reset to leave it")
     elif "--check" in arguments:
-        settings, _ = load(board)
+        settings, _ = load(board, strict=True)
         from agent import config_places
 
         config_places.check(board, settings)
@@ -124,12 +139,33 @@ def main(arguments, in_slot=False):
         if error.code == "store-unreadable" and board and not arguments[1:]:
             time.sleep(_RETRY_S)  # nothing was changed: perhaps it can be read then
             board.reset(error.code)
+        stopped(board, error, arguments)
         return 1
     except KeyboardInterrupt:
+        print("interrupted: nothing is read until the next reset")
         if board:
             board.attended()
-        print("interrupted: nothing is read until the next reset")
+    except Exception as error:  # a board must not stay where nobody resets it
+        if not stopped(board, error, arguments):
+            raise
+        return 1
     return 0
+
+
+def stopped(board, error, arguments):
+    """Nothing runs any more: where nobody would start a board again, do so after a pause, and keep
+    the reason. False on a PC, and where somebody only asked for something. Whoever breaks in
+    during the pause ends it.
+    """
+    if board is None or arguments[1:] or not hasattr(board, "pause_and_reset"):
+        return False
+    from agent.boots import keep_reset_reason
+    from agent.supervisor import reason_of
+
+    print("stopped: %s; the board starts again soon" % reason_of(error))
+    keep_reset_reason(board.store, "start: " + reason_of(error))
+    board.pause_and_reset()
+    return True
 
 
 if __name__ == "__main__":

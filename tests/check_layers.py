@@ -12,8 +12,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # From the bottom to the top; a name stands for itself and everything below it.
 DEVICE_LAYERS: list[set[str]] = [
-    {"agent.constant", "agent.forget"},
-    {"agent.errors", "agent.log"},
+    {"agent.constant"},
+    {"agent.errors", "agent.forget", "agent.log"},
     {
         "agent.cbor",
         "agent.p256",

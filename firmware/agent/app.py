@@ -31,6 +31,7 @@ _MOST_WAIT_MS = const(60000)
 _NTP_TIMEOUT_MS = const(3000)
 _DAY_MS = const(86400000)
 _DAY_S = const(86400)
+_LIVED_MS = const(300000)  # a boot that lives so long is no part of a brown-out loop
 
 
 class App:
@@ -78,6 +79,8 @@ class App:
         self.clock.on_set = self.recorder.clock_set
         self.clock.start()
         log.info("app", "start", boot=self.boots.boot, version=VERSION)
+        self.meters.between = self._between_polls
+        self.meters.first_after_ms = 1000 * self.boots.first_poll_s(self.config["read_interval_s"])
         from . import tasks
 
         tasks.add(self)
@@ -90,6 +93,7 @@ class App:
         wanted_ms = min(_LOOK_UP_MS, self.meters.interval_ms // 2)
         for _ in range(min(2 * self.meters.interval_ms, _MOST_WAIT_MS) // _IDLE_STEP_MS):
             await self.timing.sleep_ms(_IDLE_STEP_MS)  # once at least: the watchdog is fed
+            self.uplink.check_in()  # for whom the name is looked up
             if self.meters.idle_ms() >= wanted_ms:
                 return
 
@@ -113,6 +117,11 @@ class App:
         log.debug("journal", "reading", sequence=reading.sequence, status=reading.status)
         if self.sessions:
             self.sessions.on_reading(reading)
+
+    def _between_polls(self):
+        if self.clock.mono_ms() >= _LIVED_MS:
+            self.boots.lived()
+        self.seal_task.between_polls()
 
     def on_sealed(self):
         gc.collect()

@@ -88,13 +88,14 @@ def _check_sequence(rows):
         raise BatchError(
             "batch-count", "expected at most %d readings, found %d" % (MAX_READINGS, len(rows))
         )
-    for i in range(1, len(rows)):
-        if rows[i][1].sequence != rows[0][1].sequence + i:
+    expected = None
+    for _, reading in rows:
+        if reading.sequence != expected and expected is not None:
             raise BatchError(
                 "batch-sequence",
-                "expected reading %d, found %d; seal before a gap"
-                % (rows[0][1].sequence + i, rows[i][1].sequence),
+                "expected reading %d, found %d; seal before a gap" % (expected, reading.sequence),
             )
+        expected = reading.sequence + 1
 
 
 def encode_payload(fields, contexts, rows):
@@ -102,18 +103,21 @@ def encode_payload(fields, contexts, rows):
 
     `fields`: wire key -> value, without version, count, meters, groups; empty lists are left out.
     `contexts`: the contexts in order.
-    `rows`: (index of the context, Reading) by rising sequence, without gaps.
+    `rows`: (index of the context, Reading) by rising sequence, without gaps; walked many times.
     """
     _check_chain(fields)
     _check_sequence(rows)
     table = MeterTable()
-    indices = [table.add(context) for context in contexts]
+    indices = []
+    for i in range(len(contexts)):
+        same = i and contexts[i].meters is contexts[i - 1].meters
+        indices.append(indices[-1] if same else table.add(contexts[i]))
     whole = {
         key: fields[key] for key in fields if fields[key] or key not in (ANCHORS, EVENTS, LOST)
     }
     whole[0] = FORMAT_VERSION
     whole[COUNT] = len(rows)
-    if rows:
+    if len(rows):
         whole[FIRST_SEQUENCE] = rows[0][1].sequence
     whole[METERS] = table.epochs
     whole[GROUPS] = group_rows(contexts, indices, rows)

@@ -2,8 +2,10 @@
 
 Pure. A value that was not obtained is listed as absent and never written as zero; a value that
 was obtained is never left out. Columns are built one at a time and written at once, so that only
-one of them is held as integers.
+one of them is held as integers; the readings themselves are asked for again for each.
 """
+
+from array import array
 
 from agent import cbor
 from agent.columns import encode_column, register_value, wire_integers
@@ -29,21 +31,41 @@ class _Layout:
             offset += 2 * count
 
 
+class _Members:
+    """(layout, reading) of the readings of one group, made when they are walked."""
+
+    def __init__(self, rows, layouts):
+        self.places = array("H")
+        self._rows = rows
+        self._layouts = layouts
+
+    def __len__(self):
+        return len(self.places)
+
+    def __iter__(self):
+        for i in self.places:
+            context, reading = self._rows[i]
+            yield self._layouts[context][reading.meter], reading
+
+
 def _layouts(contexts, indices):
-    return [
-        [
-            _Layout(indices[c][m], contexts[c].meters[m].columns)
-            for m in range(len(contexts[c].meters))
-        ]
-        for c in range(len(contexts))
-    ]
+    """Layouts of each context's meters; those of many short boots are the same list."""
+    found = []
+    for c in range(len(contexts)):
+        meters = contexts[c].meters
+        if c and meters is contexts[c - 1].meters:
+            found.append(found[-1])
+        else:
+            found.append([_Layout(indices[c][m], meters[m].columns) for m in range(len(meters))])
+    return found
 
 
 def group_rows(contexts, indices, rows):
-    """[((boot, epoch), [(layout, reading), ...]), ...] by (boot, epoch); rows keep their order."""
+    """[((boot, epoch), members), ...] by (boot, epoch); rows keep their order."""
     layouts = _layouts(contexts, indices)
     groups = {}
-    for context, reading in rows:
+    for i in range(len(rows)):
+        context, reading = rows[i]
         if reading.meter >= len(layouts[context]):
             raise BatchError(
                 "batch-meter",
@@ -57,7 +79,10 @@ def group_rows(contexts, indices, rows):
                 "reading %d: expected %d bytes of words, found %d"
                 % (reading.sequence, layout.length, len(reading.words)),
             )
-        groups.setdefault((reading.boot, layout.epoch), []).append((layout, reading))
+        key = (reading.boot, layout.epoch)
+        if key not in groups:
+            groups[key] = _Members(rows, layouts)
+        groups[key].places.append(i)
     return [(key, groups[key]) for key in sorted(groups)]
 
 
@@ -75,30 +100,32 @@ def _append_group(out, boot, epoch, members, alone):
     sequence = () if alone else [r.sequence for _, r in members]
     cbor.append(out, sequence and wire_integers(sequence, _COUNTER_BITS))
     cbor.append(out, wire_integers([r.t_100ms for _, r in members], _COUNTER_BITS))
-    quality = [
-        (i, members[i][1].status, members[i][1].flags)
-        for i in range(len(members))
-        if members[i][1].status or members[i][1].flags
-    ]
-    cbor.append(out, quality)
+    cbor.append(out, _quality(members))
     columns = _obtained(members)
     cbor.append_array_head(out, len(columns))
     for key in sorted(columns):
         _append_column(out, key, columns[key], members)
 
 
+def _quality(members):
+    return [
+        (i, reading.status, reading.flags)
+        for i, (_, reading) in enumerate(members)
+        if reading.status or reading.flags
+    ]
+
+
 def _obtained(members):
     """(function, address, count) -> order, of the columns that have at least one value."""
-    runs = []  # [layout, union of what its readings have]
-    for layout, reading in members:
-        if not runs or runs[-1][0] is not layout:
-            runs.append([layout, 0])
-        runs[-1][1] |= reading.present
     columns = {}
-    for layout, present in runs:
+    before = seen = None
+    for layout, reading in members:
+        if layout is before and reading.present == seen:
+            continue
+        before, seen = layout, reading.present
         for key in layout.places:
             bit, _, order = layout.places[key]
-            if (present >> bit) & 1 and key not in columns:
+            if (seen >> bit) & 1 and key not in columns:
                 columns[key] = order
     return columns
 
@@ -108,15 +135,14 @@ def _append_column(out, key, order, members):
     values = []
     absent = []
     before = bit = start = None
-    for i in range(len(members)):
-        layout, reading = members[i]
+    for layout, reading in members:
         if layout is not before:
             bit, start, _ = layout.places.get(key, _NOWHERE)
             before = layout
         if (reading.present >> bit) & 1:
             values.append(register_value(reading.words[start : start + 2 * count], order))
         else:
-            absent.append(i)
+            absent.append(len(values) + len(absent))
     cbor.append(out, encode_column(function, address, count, order, values, absent))
 
 

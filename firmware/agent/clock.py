@@ -6,11 +6,12 @@ that knows the two epochs (1970 on a PC, 2000 on ESP32). Must never let an unaut
 raise the persistent floor, and never accept a time below it or beyond the horizon.
 """
 
+from . import log
 from .constant import const
 from .errors import ClockError
 
 RTC, BATTERY_RTC, NTP, NTP_CONFIRMED, COLLECTOR, OPERATOR = 1, 2, 3, 4, 5, 6
-_RANK = {0: 0, NTP: 1, RTC: 2, BATTERY_RTC: 3, NTP_CONFIRMED: 4, OPERATOR: 5, COLLECTOR: 6}
+_RANK = {0: 0, NTP: 1, RTC: 2, BATTERY_RTC: 3, OPERATOR: 5, NTP_CONFIRMED: 6, COLLECTOR: 6}
 
 _AUTHENTICATED = (NTP_CONFIRMED, COLLECTOR, OPERATOR)
 
@@ -141,5 +142,8 @@ class Floor:
         """Only for a time under which TLS was verified and that the verified peer confirmed."""
         if not self.permits(t_unix_ms) or t_unix_ms - self.t_unix_ms < self._WRITE_EVERY_MS:
             return
-        self._store.set(self._NAME, t_unix_ms.to_bytes(8, "big"))
         self.t_unix_ms = t_unix_ms
+        try:
+            self._store.set(self._NAME, t_unix_ms.to_bytes(8, "big"))
+        except OSError as error:  # an acknowledgement must not fail for it
+            log.warn("clock", "floor not kept", errno=error.args[0] if error.args else 0)

@@ -8,12 +8,30 @@ not affected. Must never be called while a function of such a module is still to
 import gc
 import sys
 
+from .constant import const
+
+_SCARCE = const(98304)  # bytes free
+
 
 def modules(*names):
     """Forget modules of the agent, by their names without the package."""
-    package = sys.modules[__name__.rpartition(".")[0]]
     for name in names:
-        sys.modules.pop("agent." + name, None)
-        if hasattr(package, name):
-            delattr(package, name)
+        whole = "agent." + name
+        sys.modules.pop(whole, None)
+        package, _, last = whole.rpartition(".")
+        package = sys.modules.get(package)
+        if hasattr(package, last):
+            delattr(package, last)
     gc.collect()
+
+
+def scarce(*names):
+    """As `modules`, but only where memory is scarce: for what is loaded again once in a while."""
+    gc.collect()
+    if hasattr(gc, "mem_free") and gc.mem_free() < _SCARCE:
+        modules(*names)
+
+
+def sealing():
+    """What gathers and encodes a batch: the arithmetic of its signature has room then."""
+    scarce("sealer_gather", "rows", "batch", "batch_groups", "columns", "sealer_payload")

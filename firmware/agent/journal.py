@@ -39,6 +39,11 @@ class Journal:
     def __init__(self, device, config):
         self._flash = Flash(device)
         self._drop_oldest = config.get("policy", "drop_oldest") == "drop_oldest"
+        self.recovery = None
+        self._forget()
+
+    def _forget(self):
+        """As before `mount`: whatever is known is read from flash."""
         self._bad = set()
         split = record_sectors(self._flash.sectors)
         self._records = Ring(self._flash, _RECORDS, 0, split, self._bad)
@@ -51,12 +56,17 @@ class Journal:
             self._batches, self._state, self._reader, self._bad, self._drop_oldest
         )
         self._cursor = None  # (generation, number) from which a collector asked again
-        self.recovery = None
 
     def mount(self):
-        """Find out what is there; writes nothing, never refuses a partition. A Recovery."""
+        """Find out what is there; writes nothing, never refuses a partition. A Recovery.
+
+        Again after a write that failed: sectors that failed since the last state was written get
+        another chance. Set the context anew then.
+        """
         from agent.journal_recovery import recover  # only now: see forget
 
+        if self.recovery:
+            self._forget()
         self.recovery = recover(
             self._records, self._batches, self._record_ring, self._state, self._bad
         )
@@ -125,14 +135,14 @@ class Journal:
         From the oldest that is not acknowledged, or from where a collector asked again; with
         `from_number`, from that batch of the present chain. What cannot be read goes to `lost`.
         """
-        start = self._start() if from_number is None else (self._state.generation, from_number)
-        for batch, read in self._reader.readable(*start):
-            yield batch.number, batch.hash, read
-
-    def _start(self):
         state = self._state
         tail = (state.tail_generation, state.tail_number)
-        return min(self._cursor, tail) if self._cursor else tail
+        again = from_number is None and self._cursor is not None and self._cursor < tail
+        start = self._cursor if again else tail
+        if from_number is not None:
+            start = (state.generation, from_number)
+        for batch, read in self._reader.readable(start[0], start[1], again):
+            yield batch.number, batch.hash, read
 
     def acknowledge(self, chain16, number, hash32):
         """The collector holds the chain up to `number`: True if that was news.
@@ -160,9 +170,29 @@ class Journal:
         """Number of the present chain up to which it is acknowledged; 0 for none."""
         return self._state.acknowledged_here()
 
+    def knows(self, chain16):
+        """Whether this is the present chain, or an ended one of which something may wait."""
+        return self._reader.generation_of(chain16) is not None
+
     def resend_from(self, number):
-        """Offer the present chain again from `number`, as far as it is still there."""
+        """Offer the present chain again from `number`, as far as it is still there.
+
+        What is not is stated in `lost` once `batches` has come past it.
+        """
         self._cursor = (self._state.generation, number)
+
+    def resent(self, number):
+        """What was asked for again was sent up to `number`, acknowledged or not: go on behind it.
+
+        False if nothing was asked for again, so that what was sent still waits.
+        """
+        tail = (self._state.tail_generation, self._state.tail_number)
+        if self._cursor is None or self._cursor >= tail:
+            return False
+        self._cursor = (self._state.generation, number + 1)
+        if self._cursor >= tail:
+            self._cursor = None
+        return True
 
     @property
     def lost(self):

@@ -12,7 +12,7 @@ from binascii import crc32
 from agent.errors import JournalError
 from agent.journal_elide import checksum, cuts, restore, stored_len
 from agent.journal_flash import SECTOR
-from agent.journal_lost import REASON_UNREADABLE, Lost
+from agent.journal_lost import REASON_GONE, REASON_UNREADABLE, Lost
 from agent.journal_record import BATCH, DATA, DATA_OVERHEAD, HEADER, STATE
 from agent.journal_state import unpack_batch, unpack_state
 
@@ -24,6 +24,8 @@ class BatchReader:
         self._flash = flash
         self._ring = ring
         self._state = state
+        self._ended = []  # [(generation, chain id, last number)] of chains that ended and may wait
+        self._ended_of = 0  # the generation behind them
 
     def headers(self, address):
         """Yield (Batch, address behind it, hash of the one before) of every batch from an address.
@@ -51,9 +53,11 @@ class BatchReader:
     def waiting(self):
         """How many batches are not acknowledged."""
         state = self._state
-        if state.generation == state.tail_generation:
-            return state.number + 1 - state.tail_number
-        return sum(1 for _ in self.headers(state.tail)) if state.generation else 0
+        count = 0
+        for generation, _, last in self._ended_chains() + [(state.generation, b"", state.number)]:
+            first = state.tail_number if generation == state.tail_generation else 1
+            count += max(0, last + 1 - first)
+        return count
 
     def find(self, generation, number):
         """(Batch, address behind it) of one batch, or None if it is not held."""
@@ -64,31 +68,49 @@ class BatchReader:
         return None
 
     def generation_of(self, chain):
-        """The generation of a chain id, or None if nothing of it is held."""
+        """The generation of a chain id, or None if it has nothing that may wait."""
         if chain == self._state.chain:
             return self._state.generation
-        for known in self._chains():
-            if known.chain == chain:
-                return known.generation
+        for generation, ended, _ in self._ended_chains():
+            if chain == ended:
+                return generation
         return None
 
     def _chain_of(self, generation):
         if generation == self._state.generation:
             return self._state.chain
-        for known in self._chains():
-            if known.generation == generation:
-                return known.chain
+        for ended, chain, _ in self._ended_chains():
+            if ended == generation:
+                return chain
         return b""
 
-    def _chains(self):
-        """Yield every State and Batch that is held and names a chain."""
-        for epoch in range(self._ring.oldest, self._ring.head + 1):
-            for _, kind, payload, _ in self._ring.walk(epoch):
+    def _ended_chains(self):
+        """Looked up once for each chain that ended before all of it was acknowledged."""
+        state = self._state
+        if self._ended_of != state.generation:
+            ended = range(max(1, state.tail_generation), state.generation)
+            self._ended = [self._end_of(generation) for generation in ended]
+            self._ended_of = state.generation
+        return [ended for ended in self._ended if ended[0] >= state.tail_generation]
+
+    def _end_of(self, generation):
+        """(generation, chain id, last number) of a chain, from where the next one begins."""
+        chain, last = b"", 0
+        epoch = self._near(generation + 1, 1)
+        while epoch >= self._ring.oldest and not chain:  # the first may be damaged
+            for known in self._known(epoch):
+                if known.generation == generation:
+                    last = max(last, known.number)
+                    chain = known.chain or chain
+            epoch -= 1
+        return generation, chain, last
+
+    def _known(self, epoch):
+        """Every State and Batch of a sector and of what follows it in the next one."""
+        for at in (epoch, epoch + 1) if epoch < self._ring.head else (epoch,):
+            for _, kind, payload, _ in self._ring.walk(at):
                 if kind in (STATE, BATCH):
-                    unpack = unpack_state if kind == STATE else unpack_batch
-                    known = unpack(payload, epoch)
-                    if known.chain:
-                        yield known
+                    yield (unpack_state if kind == STATE else unpack_batch)(payload, at)
 
     def _near(self, generation, number):
         """The last epoch whose header says that the batch comes later, or one before it."""
@@ -115,15 +137,22 @@ class BatchReader:
         record = self._ring.load(epoch, HEADER)
         return unpack_state(record[1], epoch) if record and record[0] == STATE else None
 
-    def readable(self, generation, number):
-        """Yield (Batch, read) from a batch on; notes what should be there and cannot be read."""
+    def readable(self, generation, number, again=False):
+        """Yield (Batch, read) from a batch on; notes what should be there and cannot be read.
+
+        `again`: a collector asks once more for what was acknowledged; that is missed then, too.
+        """
         state = self._state
         key = (generation, number)
+        wanted = key if again else max(key, (state.tail_generation, state.tail_number))
         near = self._near(generation, number)
         last = self._state_at(near)
         while last is None and near > self._ring.oldest:
             near -= 1
             last = self._state_at(near)
+        newest = last
+        if last and (last.generation, last.number) >= key:
+            last = None  # what it speaks of was overwritten
         for batch, end, before in self.headers(near * SECTOR):
             if (batch.generation, batch.number) >= key:
                 left = cuts(
@@ -132,22 +161,23 @@ class BatchReader:
                 if self._is_intact(batch, end, left) or self._is_intact(batch, end, left):
                     # If one in front of it is missing, the CRC has proven `before` to be its hash.
                     proven = before if batch.hash_at else bytes(32)
-                    self._note(key, last, batch, batch.number - 1, proven, batch.first_sequence)
+                    self._note(wanted, last, batch, batch.number - 1, proven, batch.first_sequence)
                     yield batch, _bound(self._bytes_of, batch, end, left)
                 else:
-                    self._note(key, last, batch, batch.number, batch.hash, batch.end_sequence)
-            last = batch
-        if last:
-            self._note(key, last, last, state.number, state.hash, state.end_sequence)
+                    self._note(wanted, last, batch, batch.number, batch.hash, batch.end_sequence)
+            newest = last = batch
+        if newest:
+            self._note(wanted, last, newest, state.number, state.hash, state.end_sequence)
 
     def _note(self, key, last, batch, number, last_hash, end_sequence):
-        """Batches behind `last` up to `number` cannot be read; those behind the tail are lost."""
+        """Batches behind `last` up to `number` cannot be read: lost, if anybody wants them."""
         state = self._state
         first, sequence = state.tail_number, state.tail_sequence
         if state.generation != batch.generation or state.generation != state.tail_generation:
             return  # of an ended chain: the new chain cannot state it
-        if key[0] == state.generation and key[1] > first:
-            first, sequence = key[1], end_sequence
+        if key[0] == state.generation and key[1] != first:
+            # Asked again from before the tail: nobody knows any more where those began.
+            first, sequence = key[1], 1 if key[1] < first else end_sequence
         if last and last.generation == state.generation and last.number + 1 >= first:
             first, sequence = last.number + 1, last.end_sequence
         if first > number or state.lost.covers(first, number):
@@ -155,7 +185,8 @@ class BatchReader:
         if not state.lost.has_room(state.acknowledged_here()):
             return
         sequences = (min(sequence, end_sequence), end_sequence - 1)
-        state.lost.add(Lost(first, number, REASON_UNREADABLE, last_hash, *sequences))
+        reason = REASON_GONE if number < state.tail_number else REASON_UNREADABLE
+        state.lost.add(Lost(first, number, reason, last_hash, *sequences))
 
     def _parts(self, batch, end):
         """Yield (sector, offset, length) of a batch's bytes; fewer than its length if damaged."""

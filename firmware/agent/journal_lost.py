@@ -13,6 +13,7 @@ from agent.constant import const
 
 REASON_FULL = 1
 REASON_UNREADABLE = 2
+REASON_GONE = 4  # acknowledged once, and no longer held when a collector asked again
 
 # Meaning of WIRE_FORMAT.md section 7, kind 0; `last_hash` is 32 zero bytes where it is not known.
 Lost = namedtuple("Lost", "first last reason last_hash first_sequence last_sequence")
@@ -54,7 +55,11 @@ class LostList:
         the collector can only have passed the gap because it knows the statement.
         """
         if len(self._items) >= LIMIT - _RESERVED:
-            self._items = [x for x in self._items if not x[1] or x[0].last > acknowledged]
+            self._items = [
+                x
+                for x in self._items
+                if not x[1] or x[0].last > acknowledged or x[0].reason == REASON_GONE
+            ]
         return len(self._items) < LIMIT - _RESERVED
 
     def add(self, lost):

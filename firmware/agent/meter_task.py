@@ -47,6 +47,8 @@ class MeterTask:
         self.missed = 0
         self._due_ms = None  # of the next poll; None while meters are being asked
         self._soon = False
+        self.first_after_ms = 0  # of the first poll; see Boots.first_poll_s
+        self.between = lambda: None  # called when a poll is over and the next has not begun
         self.owners = []  # the watch of each entry of `meters`
         from .station_meters import by_client  # only now: see forget
 
@@ -69,9 +71,12 @@ class MeterTask:
     async def run(self):
         """Poll for ever, on the grid that begins now. A long poll leaves slots out."""
         slot_ms = self.clock.mono_ms()
+        if self.first_after_ms > slot_ms:
+            slot_ms = await self._next_slot(self.first_after_ms - self.interval_ms)
         while True:
             self._due_ms = None
             await self.poll_once()
+            self.between()
             slot_ms = await self._next_slot(slot_ms)
 
     def idle_ms(self):
@@ -121,19 +126,18 @@ class MeterTask:
             self._hand_over(watch.index, snap)
 
     def _hand_over(self, index, snap):
-        self._on_reading(
-            Reading(
-                self.next_sequence,
-                self.clock.boot,
-                snap.mono_ms // 100,
-                index,
-                snap.status,
-                snap.flags,
-                snap.present,
-                bytes(snap.words),
-            )
+        reading = Reading(
+            self.next_sequence,
+            self.clock.boot,
+            snap.mono_ms // 100,
+            index,
+            snap.status,
+            snap.flags,
+            snap.present,
+            bytes(snap.words),
         )
-        self.next_sequence += 1
+        self.next_sequence += 1  # before anything can fail: no number is ever given twice
+        self._on_reading(reading)
 
     def _epoch(self, watch, identity, setup):
         """See meter_table; raises what the journal raises, and nothing has changed then."""

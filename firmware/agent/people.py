@@ -7,6 +7,8 @@ or sealing.
 from .constant import const
 
 _DEADLINE_MS = const(120000)
+_LIMIT = const(1000000000)  # the board is never reset for them
+_PAUSE_MS = const(3600000)
 
 
 def add(app, board, config, sleep_ms):
@@ -15,9 +17,9 @@ def add(app, board, config, sleep_ms):
         from .console import Console
 
         console = Console(board.console, app, sleep_ms)
-        app.supervisor.add("console", console.run, _DEADLINE_MS)
+        app.supervisor.add("console", console.run, _DEADLINE_MS, _LIMIT, _PAUSE_MS)
     if config["led_pin"] >= 0:
         from .led import Led
 
         led = Led(board.light(config["led_pin"]), app, sleep_ms)
-        app.supervisor.add("led", led.run, _DEADLINE_MS)
+        app.supervisor.add("led", led.run, _DEADLINE_MS, _LIMIT, _PAUSE_MS)

@@ -2,19 +2,20 @@
 
 What comes before the first reading of a boot waits in RAM and is written with it: a board in a
 brown-out loop, which never gets as far as a reading, writes nothing. Must never raise for want of
-room: what the journal refuses is counted, logged, and stated by the sealer as a jump of the
-sequence.
+room, of memory or of a flash that can be written: what the journal refuses is counted, logged, and
+stated by the sealer as a jump of the sequence.
 """
 
 from . import cbor, log
 from .constant import const
-from .errors import JournalFull
+from .errors import JournalError, JournalFull
 from .journal import ANCHOR, EVENT, READING
 from .reading import Context, pack
 
 _MOST_WAITING = const(24)
 _STOPPED = const(13)  # event sampling_stopped
 _JOURNAL_FULL = const(1)
+_REFUSALS = (JournalError, OSError, MemoryError)
 
 
 class Recorder:
@@ -29,6 +30,7 @@ class Recorder:
         self._started = False  # the boot's own events wait too
         self._reported = False  # everything that waited is written
         self._stopped = False
+        self.broken = False  # the flash refused: the journal is to be mounted again
         self.dropped = 0
 
     @property
@@ -37,15 +39,16 @@ class Recorder:
         return self._reported
 
     def meters(self, table):
-        """The table of meters that the following readings refer to."""
-        self._journal.set_context(Context(self._clock.boot, table).pack())
+        """The table of meters that the following readings refer to; none yet: an empty one."""
+        if table:
+            self._journal.set_context(Context(self._clock.boot, table).pack())
 
     def reading(self, reading):
         """Make a reading durable; behind what was waiting for the first one."""
         try:
             self._write_waiting()
             self._journal.append(READING, pack(reading))
-        except JournalFull as error:
+        except _REFUSALS as error:
             self._refused(error)
             return
         self._stopped = False
@@ -53,8 +56,11 @@ class Recorder:
 
     def event(self, kind, detail):
         """An event of WIRE_FORMAT section 6, with boot and time."""
-        entry = [kind, self._clock.boot, self._clock.mono_ms(), detail]
-        self._record(EVENT, cbor.encode(entry))
+        try:
+            entry = [kind, self._clock.boot, self._clock.mono_ms(), detail]
+            self._record(EVENT, cbor.encode(entry))
+        except MemoryError as error:
+            self._refused(error)
 
     def anchor(self, anchor):
         """A time anchor of WIRE_FORMAT section 5."""
@@ -74,7 +80,7 @@ class Recorder:
             return
         try:
             self._journal.append(kind, payload)
-        except JournalFull as error:
+        except _REFUSALS as error:
             self._refused(error)
 
     def _write_waiting(self):
@@ -95,9 +101,11 @@ class Recorder:
 
     def _refused(self, error):
         self.dropped += 1
+        full = isinstance(error, JournalFull)
+        self.broken = self.broken or not (full or isinstance(error, MemoryError))
         if not self._stopped:
-            log.error("journal", "full", code=error.code)
-        self._stopped = True
+            log.error("journal", "refused", code=getattr(error, "code", type(error).__name__))
+        self._stopped = self._stopped or full
 
     def resumed(self):
         """Room again after `stop`: state that sampling had stopped."""

@@ -1,12 +1,14 @@
 """Seals and looks after the flash while the bus is idle, and stretches the interval when it fills.
 
 A signature may take 500 ms and an erase 400 ms, and both stop the event loop: neither is begun
-while a meter is being asked or is about to be. Must never wait for the network.
+while a meter is being asked or is about to be. A bus that is never idle for so long must not keep
+readings unsealed for ever: then it is done between two polls, and the next one comes late. After a
+failure of the flash the journal is mounted again. Must never wait for the network.
 """
 
 from . import log
 from .constant import const
-from .errors import JournalFull, SignerError
+from .errors import FwError, JournalFull, SignerError
 
 _TICK_MS = const(100)
 _SEAL_MS = const(700)
@@ -15,6 +17,8 @@ _TASK_RESTARTED = const(9)
 _SAMPLING = const(12)  # event sampling_interval
 _FILLING = const(1)
 _CONFIGURED = const(2)
+_PATIENCE = const(3)  # polls that begin while a batch is due, then it is sealed before the next
+_MOST_IN_TURN = const(4)  # batches between two polls
 _RESTORE_PERMILLE = const(150)  # below the threshold, so that the interval does not swing
 
 
@@ -30,12 +34,15 @@ class SealTask:
         self._sleep_ms = sleep_ms
         self._on_sealed = on_sealed
         self._told = False  # that the key does not sign
+        self._passed = 0  # polls that began while a batch was due
+        self._failure = None  # of sealing between two polls
         self.interval_s = config["read_interval_s"]
 
     async def run(self, check_in):
-        """For ever, one step at a time."""
+        """For ever, one step at a time; what the flash refuses is raised."""
         while True:
             check_in()
+            self._look_after_flash()
             if not self.step():
                 await self._sleep_ms(_TICK_MS)
             else:
@@ -50,6 +57,32 @@ class SealTask:
         if idle_ms >= min(_ERASE_MS, half_ms):
             return self._journal.idle()
         return False
+
+    def between_polls(self):
+        """No meter is being asked now: seal what waited too long for a longer pause."""
+        if not self._sealer.due():
+            self._passed = 0
+            return
+        self._passed += 1
+        if self._passed < _PATIENCE and not self._sealer.crowded:
+            return
+        try:
+            for _ in range(_MOST_IN_TURN):
+                if not (self._sealer.due() and self._seal()):
+                    break
+        except (FwError, OSError, MemoryError) as error:
+            self._failure = error  # is this task's, not that of the meters
+
+    def _look_after_flash(self):
+        """After a write that failed, see what the journal holds: the flash may be well again."""
+        failure, self._failure = self._failure, None
+        if failure:
+            raise failure
+        if self._sealer.ready and not self._recorder.broken:
+            return
+        self._recorder.broken = False
+        self._sealer.recover(self._journal.mount())
+        self._recorder.meters(self._meters.meters)
 
     def _seal(self):
         try:

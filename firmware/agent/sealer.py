@@ -18,26 +18,27 @@ with anything but `journal-full`, nobody knows what the flash holds: no batch is
 it built itself.
 """
 
+import gc
 from collections import namedtuple
 
-from agent import log
-from agent.batch import MAX_READINGS, encode_payload
+from agent import forget, log
 from agent.constant import const
 from agent.errors import JournalFull, ReadingError, SealError, SignerError
+from agent.journal_record import READING
 from agent.keystore import REASON_FIRST, REASON_JOURNAL_LOST, REASON_OPERATOR
 from agent.reading import unpack
 from agent.sealer_chain import ADOPT, CONTINUE, FIRST, decide
-from agent.sealer_gather import READING, gather
 from agent.sealer_lost import REASON_FULL, REASON_UNREADABLE
-from agent.sealer_payload import edges, lost_batches, payload_fields
 from agent.signer import CONTENT_BATCH
 
 # `totals`: profile id -> ((function, address), ...) of its energy registers, for lost ranges.
 Settings = namedtuple("Settings", "interval_ms max_readings max_len totals")
 DEFAULTS = Settings(3600000, 60, 12288, {})
 
+_MOST_READINGS = const(1024)  # WIRE_FORMAT.md section 3
 _FIXED_LEN = const(1024)  # envelope, chain fields, health
 _RETRY_MS = const(10000)  # after the journal was full, or the key did not sign
+_MOST_HALVINGS = const(6)
 _CROWDED_PERMILLE = const(700)  # of the ring of unsealed records: seal before the interval is over
 
 
@@ -60,6 +61,7 @@ class Sealer:
         self._edges = []
         self._waiting = 0
         self._crowded = False
+        self._halvings = 0  # of what a batch may hold, for want of memory
         self._refused_until_ms = 0
         self._deadline_ms = self._clock.mono_ms() + settings.interval_ms
         self.next_sequence = 0  # of the next reading, once `recover` has looked
@@ -126,6 +128,16 @@ class Sealer:
             return True
         return self._clock.mono_ms() >= self._deadline_ms
 
+    @property
+    def crowded(self):
+        """Whether little room is left for readings."""
+        return self._crowded
+
+    @property
+    def ready(self):
+        """Whether it is known what the flash holds; if not, mount and `recover`."""
+        return self._ready
+
     def may_send(self, hash_32):
         """Whether this batch of the journal may leave: not before the mark covers it."""
         held = self._unraised[1] if self._unraised else None
@@ -139,16 +151,39 @@ class Sealer:
                 "expected `recover` after the journal was mounted; restart, nothing is lost",
             )
         self._raise_mark()
+        try:
+            sealed = self._gather_and_seal()
+        except MemoryError:
+            if not self._ready or self._halvings >= _MOST_HALVINGS:
+                raise
+            self._halvings += 1
+            self._deadline_ms = self._clock.mono_ms()  # still due
+            gc.collect()
+            log.warn("seal", "memory", halvings=self._halvings)
+            return None
+        self._halvings = max(0, self._halvings - 1)
+        return sealed
+
+    def _gather_and_seal(self):
+        from agent.sealer_gather import gather  # only now: see forget
+
+        gc.collect()
         gathered = gather(
             self._journal,
             self._keystore.mark.next_sequence - 1,
-            min(self._settings.max_readings, MAX_READINGS),
-            self._settings.max_len - _FIXED_LEN,
+            max(1, min(self._settings.max_readings, _MOST_READINGS) >> self._halvings),
+            (self._settings.max_len - _FIXED_LEN) >> self._halvings,
         )
         self._schedule(gathered)
         if not gathered.records:
             return None
-        return self._seal(gathered)
+        payload, facts = self._composed(gathered)
+        del gathered, gather
+        forget.sealing()
+        content, hash_32 = self._signed(payload)
+        number = self._keystore.mark.number + 1
+        self._commit(number, hash_32, content, *facts)
+        return number, hash_32
 
     def _schedule(self, gathered):
         if gathered.malformed:
@@ -158,18 +193,15 @@ class Sealer:
         if gathered.complete or now < self._deadline_ms:
             self._deadline_ms = now + self._settings.interval_ms
 
-    def _seal(self, gathered):
+    def _composed(self, gathered):
+        """The payload, and what is to be known of it behind: see `_commit`."""
+        from agent.batch import encode_payload
+        from agent.sealer_payload import edges, lost_batches, payload_fields
+
         if self._begin_reason is not None:
             self.restart_chain(self._begin_reason)
         self._lost.acknowledged(self._journal.acknowledged)
-        self._state_jump(gathered)
-        content, hash_32 = self._signed(self._payload(gathered))
-        number = self._keystore.mark.number + 1
-        self._commit(number, hash_32, content, gathered)
-        return number, hash_32
-
-    def _payload(self, gathered):
-        """The payload alone: what it was made of takes no memory while it is signed."""
+        self._state_jump(gathered, edges)
         fields = payload_fields(
             self._keystore,
             self._clock,
@@ -179,7 +211,13 @@ class Sealer:
             lost_batches(self._journal.lost) + self._lost.wire(),
             self._others(),
         )
-        return encode_payload(fields, gathered.contexts, gathered.rows)
+        rows = gathered.rows
+        payload = encode_payload(fields, gathered.contexts, rows)
+        count = len(rows)
+        first = rows.first_sequence if count else self._keystore.mark.next_sequence
+        newest = (rows[i] for i in range(count - 1, -1, -1))
+        found = edges(gathered.contexts, newest, self._settings.totals) if count else self._edges
+        return payload, (gathered.mark, first, count, found)
 
     def _signed(self, payload):
         try:
@@ -188,26 +226,25 @@ class Sealer:
             self._refused_until_ms = self._clock.mono_ms() + _RETRY_MS
             raise
 
-    def _state_jump(self, gathered):
+    def _state_jump(self, gathered, edges):
         """State readings as lost whose numbers were given out but which no batch will hold."""
         mark = self._keystore.mark
         self._lost.retract(mark.next_sequence)
-        if not gathered.rows or gathered.rows[0][1].sequence == mark.next_sequence:
+        rows = gathered.rows
+        if not len(rows) or rows.first_sequence == mark.next_sequence:
             return
         self._lost.add(
             mark.next_sequence,
-            gathered.rows[0][1].sequence - 1,
+            rows.first_sequence - 1,
             REASON_FULL if self._journal.overwrote_unsealed else REASON_UNREADABLE,
             mark.number + 1,
             self._edges,
-            edges(gathered.contexts, gathered.rows, self._settings.totals),
+            edges(gathered.contexts, rows, self._settings.totals),
         )
 
-    def _commit(self, number, hash_32, content, gathered):
-        first = self._keystore.mark.next_sequence
-        if gathered.rows:
-            first = gathered.rows[0][1].sequence
-        next_sequence = first + len(gathered.rows)
+    def _commit(self, number, hash_32, content, mark, first, count, newest_edges):
+        """Make durable a batch of `count` readings from `first` on; `mark`: see Journal.mark."""
+        next_sequence = first + count
         self._ready = False  # until it is known what the flash holds
         try:
             self._journal.seal(
@@ -215,7 +252,7 @@ class Sealer:
                 self._keystore.chain_16,
                 hash_32,
                 content,
-                gathered.mark,
+                mark,
                 next_sequence - 1,
                 first,
             )
@@ -225,10 +262,8 @@ class Sealer:
             raise
         self._ready = True
         self._unraised = (number, hash_32, next_sequence)
-        self._waiting = max(0, self._waiting - len(gathered.rows))
-        if gathered.rows:
-            rows = list(reversed(gathered.rows))
-            self._edges = edges(gathered.contexts, rows, self._settings.totals)
+        self._waiting = max(0, self._waiting - count)
+        self._edges = newest_edges
         self._raise_mark()
 
     def _raise_mark(self):

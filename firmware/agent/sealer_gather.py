@@ -11,6 +11,7 @@ from agent.batch import MeterTable
 from agent.constant import const
 from agent.errors import ReadingError
 from agent.reading import Context, unpack, words_len
+from agent.rows import Rows
 
 CONTEXT = 1
 READING = 2
@@ -29,7 +30,7 @@ class Gathered:
 
     def __init__(self, last_sequence, max_readings, max_len):
         self.contexts = []
-        self.rows = []
+        self.rows = Rows(self.contexts)
         self.anchors = []
         self.events = []
         self.ocmf = []
@@ -75,6 +76,8 @@ class Gathered:
             context = None
         if context and not self._table.would_hold(context):
             return False
+        if context and self._context and context.meters == self._context.meters:
+            context.meters = self._context.meters  # of many short boots one table is kept
         self._packed, self._context, self._indices = payload, context, None
         return True
 
@@ -100,7 +103,7 @@ class Gathered:
         self.use_context()
         self._last = reading.sequence
         self._room -= len(payload) + _ROW_OVERHEAD
-        self.rows.append((len(self.contexts) - 1, reading))
+        self.rows.append(len(self.contexts) - 1, reading.sequence, payload)
         self.records += 1
         return True
 

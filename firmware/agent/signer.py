@@ -8,7 +8,7 @@ is in atecc608.
 
 import hashlib
 
-from agent import cbor, p256
+from agent import cbor, forget
 from agent.constant import const
 from agent.errors import SignerError
 
@@ -57,12 +57,12 @@ def structure_hash(protected, payload):
 
 
 def assemble(protected, payload, signature):
-    """The bytes of the tagged COSE_Sign1."""
-    out = bytearray(_BATCH_HEAD)
-    head = protected + _EMPTY_MAP + _bytes_head(len(payload))
-    for part in (head, payload, _SIGNATURE_HEAD, signature):
-        out.extend(part)
-    return bytes(out)
+    """The bytes of the tagged COSE_Sign1; a bytearray `payload` becomes them, without a copy."""
+    out = payload if isinstance(payload, bytearray) else bytearray(payload)
+    out[:0] = _BATCH_HEAD + protected + _EMPTY_MAP + _bytes_head(len(payload))
+    out.extend(_SIGNATURE_HEAD)
+    out.extend(signature)
+    return out if out is payload else bytes(out)
 
 
 class Signer:
@@ -99,11 +99,23 @@ class SoftwareSigner(Signer):
                 "signer-key-class",
                 "expected 0 (sim) or 1 (software) for a key in RAM, found %r" % (key_class,),
             )
+        from agent import p256
+
         p256.check_table()  # a corrupted table must not leak the key
         self._private_32 = bytes(private_32)
         self.key_class = key_class
         self.public_65 = p256.public_key(self._private_32)
         self.kid_8 = kid_of(self.public_65)
+        _forget()
 
     def _sign(self, digest_32):
-        return p256.sign_digest(self._private_32, digest_32)
+        from agent import p256
+
+        try:
+            return p256.sign_digest(self._private_32, digest_32)
+        finally:
+            _forget()
+
+
+def _forget():
+    forget.scarce("p256", "p256_field", "p256_nonce", "p256_table")

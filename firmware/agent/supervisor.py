@@ -6,14 +6,17 @@
 | running  | raised or returned               | waiting, with a pause that doubles          |
 | running  | no check-in within its deadline  | ending (cancelled)                          |
 | ending   | ended                            | waiting                                     |
-| ending   | not ended within the deadline    | reset: it cannot be stopped                 |
+| ending   | not ended within ten seconds     | reset: it cannot be stopped                 |
 | running  | failed again beyond its limit    | reset: the last resort                      |
 
-The watchdog is fed only while no task is overdue. Must never run a task twice at a time and never
-swallow a failure: each becomes an event (WIRE_FORMAT.md section 6, kind 9) and a line in the log.
+The watchdog is fed while every task is in one of these states within its time: whatever ends in a
+reset here ends in one with a reason, before the watchdog bites without one. Must never run a task
+twice at a time and never swallow a failure: each becomes an event (WIRE_FORMAT.md section 6, kind
+9) and a line in the log.
 """
 
 import asyncio
+import gc
 
 from . import log
 from .constant import const
@@ -23,7 +26,9 @@ EVENT_TASK_RESTARTED = 9
 _PAUSE_MIN_MS = const(1000)
 _STABLE_MS = const(600000)  # a task that ran so long has recovered: its count starts anew
 _TICK_MS = const(500)
+_END_MS = const(10000)  # for a cancelled task; shorter than any watchdog
 _REASON_LEN = const(48)
+_MOST_STARVED = const(20)
 
 WAITING, RUNNING, ENDING = "waiting", "running", "ending"
 
@@ -56,6 +61,7 @@ class Supervisor:
         self._reset = reset
         self._sleep_ms = sleep_ms
         self.tasks = []
+        self._starved = 0  # steps in a row that found no memory
 
     def add(self, name, factory, deadline_ms, limit=8, pause_max_ms=60000):
         """Supervise `factory(check_in)`; it calls `check_in()` more often than `deadline_ms`."""
@@ -64,19 +70,22 @@ class Supervisor:
     async def run(self):
         """The only loop; never returns."""
         while True:
-            self.step()
+            try:
+                self.step()
+                self._starved = 0
+            except MemoryError:  # each step goes on where the last one stopped
+                gc.collect()
+                self._starved += 1
+                if self._starved > _MOST_STARVED:
+                    self._reset("supervisor: no memory")
             await self._sleep_ms(_TICK_MS)
 
     def step(self):
-        """Look after every task once, then feed the watchdog if none is overdue."""
+        """Look after every task once, then feed the watchdog: none is beyond help."""
         now = self._mono_ms()
-        healthy = True
         for task in self.tasks:
             self._look_after(task, now)
-            overdue = task.state != WAITING and now - task.seen_ms > task.deadline_ms
-            healthy = healthy and not overdue
-        if healthy:
-            self._feed()
+        self._feed()
 
     def _look_after(self, task, now):
         if task.state == WAITING:
@@ -84,6 +93,9 @@ class Supervisor:
                 self._start(task, now)
         elif task.outcome is not None:
             self._ended(task, now)
+        elif task.state == ENDING:
+            if now - task.since_ms > _END_MS:
+                self._reset("task %s cannot be stopped" % task.name)
         elif now - task.seen_ms > task.deadline_ms:
             self._overdue(task, now)
 
@@ -121,12 +133,9 @@ class Supervisor:
         task.resume_ms = now + pause_ms(task.failures, task.pause_max_ms)
 
     def _overdue(self, task, now):
-        if task.state == RUNNING:
-            task.state = ENDING
-            task.since_ms = now
-            task.handle.cancel()
-        elif now - task.since_ms > task.deadline_ms:
-            self._reset("task %s cannot be stopped" % task.name)
+        task.state = ENDING
+        task.since_ms = now
+        task.handle.cancel()
 
 
 def pause_ms(failures, most_ms):

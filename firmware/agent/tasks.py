@@ -7,6 +7,7 @@ from .constant import const
 
 _METER_DEADLINE_MS = const(120000)
 _SEAL_DEADLINE_MS = const(30000)
+_SEAL_LIMIT = const(20)  # failures in a row, ten minutes: a fault of the supply may pass
 _NETWORK_DEADLINE_MS = const(60000)
 _NETWORK_LIMIT = const(100)  # failures in a row; with the pauses more than eight hours
 _NETWORK_PAUSE_MS = const(300000)
@@ -15,7 +16,7 @@ _NETWORK_PAUSE_MS = const(300000)
 def add(app):
     """Every task that the configuration asks for."""
     app.supervisor.add("meters", app.run_meters, _METER_DEADLINE_MS)
-    app.supervisor.add("seal", app.seal_task.run, _SEAL_DEADLINE_MS)
+    app.supervisor.add("seal", app.seal_task.run, _SEAL_DEADLINE_MS, _SEAL_LIMIT)
     if app.sessions:
         app.supervisor.add("sessions", app.sessions.run, _SEAL_DEADLINE_MS)
     if app.config["update"]["owners"]:

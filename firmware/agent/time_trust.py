@@ -9,7 +9,7 @@ Must never weaken the verification itself.
 """
 
 from . import log
-from .clock import COLLECTOR, NTP
+from .clock import COLLECTOR, NTP, NTP_CONFIRMED
 from .constant import const
 from .errors import ClockError, FwError
 
@@ -29,6 +29,8 @@ class TimeTrust:
         self._turn = BELIEF
         self._offset_ms = None  # UTC minus monotonic time, under the candidate in force
         self._ntp_offset_ms = None
+        self._ntp = None  # (t_unix_ms, error_ms, mono_ms) of the newest answer
+        self._sure_offset_ms = None  # of this boot, that handshake and collector agreed on
 
     async def prepare(self):
         """Before a handshake: set the clock that TLS looks at to the next candidate."""
@@ -45,11 +47,16 @@ class TimeTrust:
         return self._turn
 
     def _candidate(self):
-        if self._turn == NTP_CANDIDATE and self._ntp_offset_ms is not None:
-            return self._ntp_offset_ms + self._clock.mono_ms()
         if self._turn == BELIEF:
             return self._clock.utc_ms()
-        return self._clock.floor.t_unix_ms
+        now = self._clock.mono_ms()
+        candidate_ms = self._clock.floor.t_unix_ms
+        if self._turn == NTP_CANDIDATE and self._ntp_offset_ms is not None:
+            candidate_ms = self._ntp_offset_ms + now
+        if self._sure_offset_ms is None:
+            return candidate_ms
+        # Nothing older: it would let a certificate pass that has expired meanwhile.
+        return max(candidate_ms, self._sure_offset_ms + now)
 
     async def _ask_ntp(self):
         if self._query_ntp is None:
@@ -60,15 +67,16 @@ class TimeTrust:
             if not self._clock.floor.permits(t_unix_ms):
                 raise ClockError("ntp-implausible", "before the floor or beyond the horizon")
             self._ntp_offset_ms = t_unix_ms - now
+            self._ntp = (t_unix_ms, error_ms, now)
             self._clock.set_utc(t_unix_ms, NTP, error_ms, now)
         except (FwError, OSError) as error:
             log.warn("clock", "ntp", code=getattr(error, "code", "ntp-network"))
 
     def refused(self):
         """TLS found a certificate expired or not yet valid: it is the next candidate's turn."""
+        self._clock.restore_system()
         order = (BELIEF, NTP_CANDIDATE, FLOOR)
         self._turn = order[(order.index(self._turn) + 1) % 3]
-        self._clock.restore_system()
 
     def failed(self):
         """The handshake failed for another reason: the candidate proved nothing."""
@@ -77,6 +85,17 @@ class TimeTrust:
     def confirmed(self, t_unix_ms, error_ms, mono_ms):
         """The verified collector said that it was `t_unix_ms` at `mono_ms`, within `error_ms`."""
         self._clock.set_utc(t_unix_ms, COLLECTOR, error_ms, mono_ms)
+        self._confirm_ntp(t_unix_ms - mono_ms, error_ms)
         if abs(t_unix_ms - mono_ms - self._offset_ms) <= _AGREE_MS:
+            self._sure_offset_ms = t_unix_ms - mono_ms
             self._clock.floor.raise_to(t_unix_ms)
         self._turn = BELIEF
+
+    def _confirm_ntp(self, offset_ms, error_ms):
+        """A time server's answer that agrees with the collector is the sharper of the two."""
+        if self._ntp is None:
+            return
+        t_unix_ms, ntp_error_ms, mono_ms = self._ntp
+        self._ntp = None
+        if abs(t_unix_ms - mono_ms - offset_ms) <= error_ms + ntp_error_ms:
+            self._clock.set_utc(t_unix_ms, NTP_CONFIRMED, ntp_error_ms, mono_ms)

@@ -1,7 +1,8 @@
 """The agent, compiled and loaded into the heap as on stock MicroPython, in little memory.
 
 The VM here is of 64 bits: pointers, and with them most of the heap, take twice what they take on a
-board, where a shipping image keeps the code in flash besides.
+board, where a shipping image keeps the code in flash besides. Batches are those of the defaults,
+the supervisor runs, the figures are taken inside gathering, encoding, signing and sending.
 """
 
 from pathlib import Path
@@ -9,16 +10,22 @@ from pathlib import Path
 import pytest
 from support.small_heap import run
 
+READINGS = 60
+
 
 @pytest.mark.parametrize(
-    ("heap", "batches"), [("256k", 40), pytest.param("256k", 500, marks=pytest.mark.long)]
+    ("heap", "batches"), [("288k", 5), pytest.param("288k", 500, marks=pytest.mark.long)]
 )
 def test_samples_seals_and_drains_a_backlog_over_tls(
     tmp_path: Path, heap: str, batches: int
 ) -> None:
     found = run(tmp_path, heap, batches)
     print(f"heap {heap}: {found}")
-    assert found["piled"] == batches
+    assert not found["failures"], "a task had to be restarted"
+    assert found["piled"] >= batches
+    assert found["readings"] >= READINGS * batches
+    assert found["batches"] <= found["readings"] // READINGS, "smaller batches than configured"
     assert found["waiting"] == 0
-    assert found["held"] == batches
-    assert found["peak_alive_bytes"] < 280_000
+    assert found["held"] >= batches
+    # Room for a frame of the bus and the garbage between two collections.
+    assert found["peak_alive_bytes"] < found["heap_bytes"] - 4_000

@@ -163,6 +163,7 @@ class FilesTest(unittest.TestCase):
 
     def test_a_lost_file_comes_from_its_copy(self):
         self.assertEqual(self.files.read("config.json"), b"{}")
+        self.files.passed()
         self.disk.clear()
         self.assertEqual(self.files.read("config.json"), b"{}")
 
@@ -170,7 +171,25 @@ class FilesTest(unittest.TestCase):
         self.files.read("config.json")
         self.disk["config.json"] = b"{1}"
         self.assertEqual(self.files.read("config.json"), b"{1}")
+        self.assertIsNone(self.store.get(blob_name("config.json")))  # nobody checked it
+        self.files.passed()
         self.assertEqual(self.store.get(blob_name("config.json")), b"{1}")
+
+    def test_a_damaged_file_leaves_its_copy_alone_and_gives_way_to_it(self):
+        self.files.read("config.json")
+        self.files.passed()
+        self.disk["config.json"] = b"{\x80"
+        files = BackedFiles(self.read_disk, self.store)  # the next boot
+        self.assertEqual(files.read("config.json"), b"{\x80")
+        self.assertTrue(files.fall_back())
+        self.assertEqual(files.read("config.json"), b"{}")
+        files.passed()
+        self.assertEqual(self.store.get(blob_name("config.json")), b"{}")
+        self.assertFalse(files.fall_back())
+
+    def test_without_copies_there_is_nothing_to_fall_back_on(self):
+        self.files.read("config.json")
+        self.assertFalse(self.files.fall_back())
 
     def test_a_file_that_never_was_is_missing(self):
         with self.assertRaises(OSError):

@@ -183,8 +183,17 @@ class TimeTrustTest(unittest.TestCase):
     def test_certificate_issued_after_the_floor_gets_on_line_by_ntp(self):
         world = World(T_2026 - DAY_MS, T_2026 + 90 * DAY_MS, ntp=T_2026 + 7)
         self.assertEqual(world.contacts_until_on_line(T_2026), 1)
-        self.assertEqual(world.clock.anchor()[3], clock.COLLECTOR)
+        # The collector confirms the sharper time of the server, which is then kept.
+        self.assertEqual(world.clock.anchor()[2:5], (T_2026 + 7, clock.NTP_CONFIRMED, 20))
         self.assertEqual(world.clock.floor.t_unix_ms, T_2026)
+
+    def test_a_certificate_that_expires_while_the_board_runs_stays_refused(self):
+        world = World(BUILD_S * 1000 - DAY_MS, T_2026 + DAY_MS)
+        for _ in range(2):  # under the floor, then under the time that it learnt
+            self.assertEqual(world.contacts_until_on_line(T_2026), 1)
+        world.ticks.advance(2 * DAY_MS)
+        self.assertIsNone(world.contacts_until_on_line(T_2026 + 2 * DAY_MS))
+        self.assertEqual(world.clock.utc_ms(), T_2026 + 2 * DAY_MS)
 
     def test_without_ntp_it_waits_and_never_weakens(self):
         world = World(T_2026 - DAY_MS, T_2026 + 90 * DAY_MS, ntp="dead")

@@ -2,7 +2,7 @@
 
 import unittest
 
-from agent.errors import JournalFull
+from agent.errors import JournalAckError, JournalFull
 from agent.journal import EVENT, READING
 from fakes.nor_flash import NorFlash
 from support.journal_hand import CHAIN, append, content, held, mounted, readings, seal
@@ -207,5 +207,30 @@ class ChainsTest(unittest.TestCase):
         old = seal(journal, 1)
         new = seal(journal, 1, 1, 500, b"another chain id")
         journal.acknowledge(b"another chain id", 1, new)
-        self.assertFalse(journal.acknowledge(CHAIN, 1, old))
         self.assertEqual(journal.waiting, 0)
+        self.assertFalse(journal.knows(CHAIN))  # nothing of it waits: nobody looks for it
+        with self.assertRaises(JournalAckError):
+            journal.acknowledge(CHAIN, 1, old)
+
+    def test_chains_that_ended_are_known_without_a_walk_through_the_ring(self):
+        flash = NorFlash(64)
+        journal = mounted(flash, policy="drop_oldest")
+        chains = (b"first chain of 16", b"second chain id..", b"third chain id...")
+        chains = [chain[:16] for chain in chains]
+        hashes = {}
+        for chain in chains:
+            for number in range(1, 60):
+                hashes[chain, number] = seal(journal, number, number, 900, chain)
+        again = mounted(flash, policy="drop_oldest")
+        before = flash.count.reads
+        self.assertEqual(again.waiting, 177)
+        self.assertEqual([again.knows(chain) for chain in chains], [True] * 3)
+        looked_up = flash.count.reads - before
+        self.assertLess(looked_up, 150)
+        before = flash.count.reads
+        self.assertFalse(again.knows(b"x" * 16))
+        self.assertEqual((again.waiting, flash.count.reads), (177, before))
+        again.acknowledge(chains[1], 20, hashes[chains[1], 20])
+        self.assertEqual((again.waiting, again.knows(chains[0])), (39 + 59, False))
+        found = [number for number, _, _ in again.batches()]
+        self.assertEqual(found, list(range(21, 60)) + list(range(1, 60)))

@@ -85,7 +85,7 @@ class SupervisorTest(unittest.TestCase):
         self.run_s(20)
         self.assertTrue(self.starts >= 3, self.starts)
         self.assertEqual(self.bench.events[0], (9, ["mute", "silent for 3000 ms"]))
-        self.assertLess(self.bench.feeds, 40)
+        self.assertEqual(self.bench.feeds, 40)
 
     def test_beyond_its_limit_the_board_is_reset_with_the_reason(self):
         self.bench.supervisor.add("bad", self.raises, 2000, limit=3)
@@ -111,6 +111,9 @@ class SupervisorTest(unittest.TestCase):
         with self.assertRaises(Reset) as caught:
             self.run_s(20)
         self.assertIn("cannot be stopped", caught.exception.args[0])
+        # In time: the watchdog, fed until then, would have left no reason.
+        self.assertTrue(12000 < self.bench.now_ms <= 2000 + 10000 + 1500, self.bench.now_ms)
+        self.assertGreaterEqual(self.bench.feeds, self.bench.now_ms // 500 - 2)
         self.assertEqual((self.starts, self.swallowed), (1, True))
 
     def test_a_long_good_run_forgives_earlier_failures(self):

@@ -129,7 +129,7 @@ class UplinkTest(unittest.TestCase):
         self.batches(2)
         for code, lie in (
             ("ack-unknown", {"number": 99}),
-            ("ack-unknown", {"chain": b"x" * 16}),
+            ("ack-none", {"chain": b"x" * 16}),  # of another journal, perhaps: passed over
             ("ack-hash", {"hash": b"h" * 32}),
             ("ack-none", {"device": "00" * 8}),
         ):
@@ -174,9 +174,32 @@ class UplinkTest(unittest.TestCase):
         self.assertEqual(sent[0], 1)
         self.assertLessEqual(len(sent), 6)
         self.station.ticks.advance(900000)
+        self.batches(1)  # something new: perhaps it states what the collector misses
         self.collector.requests = []
         self.call()
-        self.assertEqual(next(r for r in self.collector.requests if r)[0], 1)
+        self.assertEqual([r[0] for r in self.collector.requests if r], [7, 1])
+
+    def test_what_was_overwritten_is_stated_and_what_is_held_goes_on(self):
+        for _ in range(60):
+            self.batches(10)
+            self.call()
+        oldest = next(self.station.journal.batches(1))[0]
+        self.assertGreater(oldest, 51)
+        self.collector.forget_after(50)
+        for _ in range(4):
+            self.batches(1)
+            self.station.ticks.advance(3600000)
+            self.collector.resend = (self.chain(), self.collector.held_up_to(self.chain()) + 1)
+            if self.collector.resend[1] > self.station.sealer.number:
+                self.collector.resend = None
+            try:
+                self.call()
+            except UploadError as error:  # until a newer batch has stated what is gone
+                self.assertEqual(error.code, "ack-none")
+        stated = self.collector.stated[self.chain()]
+        self.assertEqual((min(stated), max(stated)), (51, oldest - 1))
+        self.assertEqual(self.held(), (self.station.sealer.number, []))
+        self.assertEqual(self.station.journal.lost, [])
 
     def test_an_absurd_clock_of_the_collector_is_not_believed_but_its_acknowledgement_is(self):
         self.batches(2)

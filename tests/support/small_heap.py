@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from meterseal.demo.stage import Stage, open_stage
+from meterseal.demo.processes import Child, meterseal
+from meterseal.demo.stage import PROFILE, Stage, free_port, open_stage
+from meterseal.errors import EnvironmentProblem
 from meterseal.resources import firmware_dir, micropython_binary
 from meterseal.sim import station
 
 SCRIPT = Path(__file__).resolve().parent.parent / "e2e" / "device_heap.py"
+SILENT_S = 1200.0  # 30,000 polls and 500 signatures on a loaded machine
 
 
 def compile_agent(out: Path) -> None:
@@ -29,45 +32,63 @@ def compile_agent(out: Path) -> None:
     shutil.copy(firmware_dir() / "agent" / "p256_table.bin", out / "agent")
 
 
-def run(out: Path, heap: str, batches: int) -> dict[str, Any]:
+def run(out: Path, heap: str, batches: int, **settings: Any) -> dict[str, Any]:
     """What the device printed, and `held`: the number up to which the collector has the chain."""
     compile_agent(out / "mpy")
     with open_stage(out / "stage") as stage:
-        device = stage.start_meter()
-        stage.lay_out_station(device, log_level="warn")
+        device = _start_meter(stage)
+        defaults = {"read_interval_s": 60, "seal_interval_s": 3600, "log_level": "warn"}
+        stage.lay_out_station(device, **(defaults | settings))
         stage.write_trust()
-        stage.start_collector()
-        _connect_directly(stage)
-        found = _device(out / "mpy", stage, heap, batches)
+        port = free_port()
+        _connect_directly(stage, port)
+        found = _device(out / "mpy", stage, heap, batches, port)
         return found | {"held": stage.head_number()}
 
 
-def _connect_directly(stage: Stage) -> None:
+def _start_meter(stage: Stage) -> str:
+    """The stage's meter, but one that answers at once: many polls in little time."""
+    link = stage.out / "meter0"
+    command = meterseal("meter", "--profile", PROFILE, "--link", str(link), "--json")
+    command += ["--turnaround-ms", "0"]
+    stage.meter = Child("meter", command, stage.out / "meter.log")
+    return str(stage.meter.ready()["link"])
+
+
+def _connect_directly(stage: Stage, port: int) -> None:
     path = stage.station_dir / "config.json"
     config = json.loads(path.read_text())
-    config["uplink"]["url"] = stage.url.replace("127.0.0.1", "localhost")
+    config["uplink"]["url"] = f"https://localhost:{port}"
     station.create(stage.station_dir, config)
 
 
-def _device(agent: Path, stage: Stage, heap: str, batches: int) -> dict[str, Any]:
+def _device(agent: Path, stage: Stage, heap: str, batches: int, port: int) -> dict[str, Any]:
     """As on a board: the configuration is checked when it is written, then the board starts."""
-    station_dir = str(stage.station_dir)
-    check = f"import sys, main; sys.exit(main.main([{station_dir!r}, '--check']))"
-    _micropython(agent, heap, "-c", check)
-    measure = f"import device_heap; device_heap.measure({station_dir!r}, {batches})"
-    printed = _micropython(agent, heap, "-c", measure)
-    found: dict[str, Any] = json.loads(printed.splitlines()[-1])
-    return found
+    place = str(stage.station_dir)
+    check = f"import sys, main; sys.exit(main.main([{place!r}, '--check']))"
+    run = [str(micropython_binary()), "-X", f"heapsize={heap}", "-c"]
+    subprocess.run([*run, check], cwd=agent, check=True, stdout=subprocess.DEVNULL)
+    measure = f"import device_heap; device_heap.measure({place!r}, {batches})"
+    command = ["sh", "-c", 'cd "$0" && exec "$@"', str(agent), *run, measure]
+    device = Child("device", command, stage.out / "device.log")
+    try:
+        return _listen(device, stage, port)
+    finally:
+        device.stop()
 
 
-def _micropython(agent: Path, heap: str, *arguments: str) -> str:
-    done = subprocess.run(
-        [str(micropython_binary()), "-X", f"heapsize={heap}", *arguments],
-        cwd=agent,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+def _listen(device: Child, stage: Stage, port: int) -> dict[str, Any]:
+    """What the device says at its end; the collector starts when the backlog is piled up."""
+    said: list[str] = []
+    while True:
+        try:
+            line = device.line(SILENT_S)
+        except EnvironmentProblem as problem:
+            log = (stage.out / "device.log").read_text()
+            raise AssertionError("\n".join([*said, log])) from problem
+        said.append(line)
+        if line == "piled":
+            stage.start_collector(port)
+        if line.startswith("{"):
+            found: dict[str, Any] = json.loads(line)
+            return found

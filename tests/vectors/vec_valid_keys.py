@@ -111,6 +111,9 @@ def lost():
         "the lost batch held no reading: last_sequence is first_sequence - 1",
         small("l4", lost=empty),
     )
+    gone = [[0, 2, 4, 4, HASH_A, 1, 240, [], []]]
+    comment = "acknowledged once and asked for again; where they began is not known"
+    yield "lost-batches-acknowledged", ["Lost"], comment, small("l5", lost=gone)
 
 
 def genesis():

@@ -12,6 +12,7 @@ import time
 import machine
 import network
 from agent import log
+from agent.boots import keep_reset_reason
 from agent.clock import epoch_s
 from agent.console import Stdin
 from agent.files import BackedFiles
@@ -23,12 +24,15 @@ from ..constant import const
 from ..errors import ConfigError
 from .chip import safe_pin
 from .ds3231 import Ds3231
+from .link import Lan, Link
 from .nvs import NvsStore
 from .wifi import Wifi
 
 _GENUINE = const(b"meterseal1")
 _SETTLE_MS = const(1000)
 _SAFE_MS = const(2000)
+_STEP_MS = const(1000)
+_PAUSE_STEPS = const(120)  # before a board that could not start tries again
 _ATTENDED_MS = const(3600000)  # what a technician may take; then the station starts again
 _TRIAL_MS = const(120000)  # to load, check and start a version; then its own watchdog counts
 
@@ -93,7 +97,8 @@ class Board:
         self.store = NvsStore()
         self.reset_cause = _CAUSES.get(machine.reset_cause(), 0)
         self.ticks = time
-        self.read_file = BackedFiles(_reader(directory), self.store).read
+        self.copies = BackedFiles(_reader(directory), self.store)
+        self.read_file = self.copies.read
         self.rtc = self.flash = self.watchdog = self.link = self.element = None
         self.console = Stdin()
 
@@ -120,7 +125,7 @@ class Board:
         """Take into use what the configuration decides."""
         self.equip(config)
         self.watchdog = machine.WDT(timeout=config["watchdog_s"] * 1000)
-        self.link = _link(config["network"], config.secrets)
+        self.link = Link(lambda: _interface(config["network"], config.secrets), sleep_ms)
 
     @property
     def image(self):
@@ -189,10 +194,20 @@ class Board:
 
     def attended(self):
         """Somebody broke in over the console. The watchdog cannot be stopped, and a timer that
-        feeds it ends with the soft reset of a raw REPL: so it is given an hour.
+        feeds it ends with the soft reset of a raw REPL: so it is given an hour. The next boot says
+        why the station stood still.
         """
+        keep_reset_reason(self.store, "interrupted over the console")
         if self.watchdog:
             machine.WDT(timeout=_ATTENDED_MS).feed()
+
+    def pause_and_reset(self):
+        """Nothing runs: wait, in case somebody wants to break in, and restart the chip."""
+        for _ in range(_PAUSE_STEPS):
+            if self.watchdog:
+                self.watchdog.feed()
+            time.sleep_ms(_STEP_MS)
+        machine.reset()
 
     def health(self):
         """Largest free block of the system's heap, which TLS lives on, and the signal strength."""
@@ -235,7 +250,7 @@ def _i2c(clock):
     return machine.I2C(0, sda=sda, scl=scl, freq=100000)  # not faster: see atecc608
 
 
-def _link(settings, secrets):
+def _interface(settings, secrets):
     network.hostname(settings["hostname"])
     if settings["kind"] == "wifi":
         wlan = network.WLAN(network.STA_IF)
@@ -249,5 +264,4 @@ def _link(settings, secrets):
         phy_type=network.PHY_LAN8720,
         phy_addr=settings["lan_phy_addr"],
     )
-    lan.active(True)
-    return None
+    return Lan(lan, sleep_ms)

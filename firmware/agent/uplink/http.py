@@ -9,6 +9,7 @@ request leaves before the handshake has verified them.
 import asyncio
 import gc
 
+from agent import forget
 from agent.errors import UploadError
 from agent.modbus.timing import wait_for_ms
 
@@ -35,7 +36,10 @@ def refusal(error, otherwise):
     """The UploadError for what the network did; its words are loaded only then."""
     from .failures import network_error
 
-    return network_error(error, otherwise)
+    try:
+        return network_error(error, otherwise)
+    finally:
+        forget.scarce("uplink.failures")
 
 
 def over_tls(context):

@@ -44,6 +44,8 @@ class Uplink:
         self._device_hex = ""
         self._failures = 0
         self._resend_from_ms = 0  # not before this time is a request to resend obeyed
+        self._resent = None  # (number, newest batch then) of the last one
+        self._numbers = []  # of the batches in a request, a mere statement apart
         self._wake = True
         self.receipts = Receipts()
         self.trouble = "no-attempt"  # code of the last failure; "" after a call that went well
@@ -104,6 +106,8 @@ class Uplink:
         while True:
             progress = self._apply(await self._exchange(reads, length))
             if reads and not progress:
+                progress = self._journal.resent(self._numbers[-1]) if self._numbers else False
+            if reads and not progress:
                 raise UploadError(
                     "ack-none",
                     "expected an acknowledgement of what was sent, found none; it is kept",
@@ -116,9 +120,10 @@ class Uplink:
     def _gather(self):
         """([read, ...], bytes) of the oldest batches that fit one request."""
         reads = []
+        self._numbers = []
         length = 0
         most, most_batches = self._room()
-        for _, hash_32, read in self._journal.batches():
+        for number, hash_32, read in self._journal.batches():
             if not self._sealer.may_send(hash_32) or len(reads) == most_batches:
                 break
             size = len(read())
@@ -126,6 +131,7 @@ class Uplink:
                 break
             reads.append(read)
             length += size
+            self._numbers.append(number)
         return self._with_statement(reads, length, most)
 
     def _with_statement(self, reads, length, most):
@@ -141,6 +147,7 @@ class Uplink:
             size = len(newest)
             while reads and length + size > most:
                 length -= len(reads.pop()())
+                self._numbers.pop()
             reads.append(read)
             length += size
         return reads, length
@@ -200,6 +207,8 @@ class Uplink:
         self._take_time(answer.time_unix_ms)
         progress = False
         for chain_16, number, hash_32 in answer.acks:
+            if not self._journal.knows(chain_16):
+                continue  # of a chain that is done with, or that another journal held
             progress = self._acknowledge(chain_16, number, hash_32) or progress
         if answer.receipt and progress:
             self.receipts.take(answer.receipt)
@@ -233,7 +242,9 @@ class Uplink:
         if now_ms < self._resend_from_ms:
             return False
         for chain_16, number in entries:
-            if chain_16 == self._sealer.chain_16:
+            asked = (number, self._sealer.number)
+            if chain_16 == self._sealer.chain_16 and asked != self._resent:
+                self._resent = asked  # again only when a newer batch may state what is lost
                 self._resend_from_ms = now_ms + self._settings["retry_max_s"] * 1000
                 log.info("uplink", "resend", number=number)
                 self._journal.resend_from(number)

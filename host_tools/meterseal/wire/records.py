@@ -83,13 +83,15 @@ _LOST: Final = Shape(
     uint("kind", 0, 1),
     uint("first"),
     uint("last"),
-    uint("reason", 1, 3),
+    uint("reason", 1, 4),
     bstr("last_hash"),
     uint("first_sequence"),
     uint("last_sequence"),
     array("before"),
     array("after"),
 )
+_ACKNOWLEDGED: Final = 4
+"""Reason of batches alone: what was never sealed was never acknowledged."""
 _EDGE: Final = Shape(
     "edge",
     tstr("meter", 1, 64),
@@ -244,6 +246,8 @@ def lost(item: Any) -> Lost:
         refuse("field-range", "lost", "first at most last", f"{first} and {last}")
     if len(last_hash) != (32 if kind == LOST_BATCHES else 0):
         refuse("field-range", "lost: last_hash", "32 bytes with batches, else none", "others")
+    if kind == LOST_READINGS and reason == _ACKNOWLEDGED:
+        refuse("field-range", "lost: reason", "1 to 3 with readings", str(reason))
     if kind == LOST_READINGS and (first, last) != (first_sequence, last_sequence):
         refuse("field-range", "lost: readings", "the same range twice", "two ranges")
     if first_sequence > last_sequence + 1:
