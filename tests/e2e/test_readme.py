@@ -25,6 +25,15 @@ def commands() -> list[tuple[str, str]]:
     return found
 
 
+# Other tests run beside this one: the demonstration may take longer than alone.
+_ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "COLUMNS": "100",
+    "PYTHONUNBUFFERED": "1",
+    "METERSEAL_DEMO_BOUND_S": "300",
+}
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the examples run, one after the other, as a reader would run them."""
@@ -42,8 +51,8 @@ def test_command(command: str, output: str, place: Path) -> None:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=120,
-        env={"PATH": "/usr/bin:/bin", "COLUMNS": "100", "PYTHONUNBUFFERED": "1"},
+        timeout=600,
+        env=_ENVIRONMENT,
     )
     checker = OutputChecker()
     flags = ELLIPSIS | NORMALIZE_WHITESPACE

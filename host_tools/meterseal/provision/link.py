@@ -132,7 +132,8 @@ class BoardLink:
     def restart(self) -> Cable:
         """Reset; the console of the station, from its first line."""
         self.reset()
-        return Cable(_Kept(self.port, SerialLine(self._transport.serial)), _SILENCE_S)
+        line = self._guarded(lambda: SerialLine(self._transport.serial))
+        return Cable(_Kept(self.port, line), _SILENCE_S)
 
     def _guarded(self, act: Callable[[], Any]) -> Any:
         try:
