@@ -86,7 +86,8 @@ def seal_online(stage: Stage, narrator: Narrator, watch: Watch) -> None:
 
     def enough() -> bool:
         watch.look()
-        return watch.acknowledged >= BEFORE_OUTAGE
+        shown = 0 < watch.sealed <= watch.acknowledged  # one that was sealed before our eyes
+        return shown and watch.acknowledged >= BEFORE_OUTAGE
 
     wait_until(
         "sealed batches at the collector", enough, narrator.left_s(), stage.out / "station.log"
