@@ -90,6 +90,7 @@ def test_a_foreign_authority_is_named(tmp_path: Path) -> None:
         server.close()
 
 
+@pytest.mark.long
 def test_the_registry_is_asked_and_meters_are_compared(tmp_path: Path) -> None:
     with bench(tmp_path, blank=False) as made:
         meters = tmp_path / "meters.json"
