@@ -16,7 +16,7 @@ import sys
 
 import main
 
-_PAUSE_MS = 20
+_PAUSE_MS = 2
 _EVERY = 10
 
 

@@ -112,8 +112,10 @@ class Life:
 
     def _power_off(self) -> None:
         self.counts["cuts"] += 1
-        self.wall_ms += self.random.choice((2_000, 60_000, 3_600_000, 8 * 3_600_000))
-        self.energy += self.random.choice((0, 5, 200))
+        away_ms = self.random.choice((2_000, 60_000, 3_600_000, 8 * 3_600_000))
+        self.wall_ms += away_ms
+        if away_ms >= 3_600_000:  # 20 kWh in two seconds would be no charging station
+            self.energy += self.random.choice((0, 5, 200))
         self.power_on()
 
     # -- what happens
