@@ -9,6 +9,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LIST = "tests/vectors/released.txt"
+WITHDRAWN = {
+    # Refused loss reason 4, which is valid since; it was pinned before any release was out.
+    (("batch_v1.json", "lost-reason-4"), "e1a4bda50577bfdd"),
+}
 
 
 def release() -> ModuleType:
@@ -23,8 +27,8 @@ def release() -> ModuleType:
 def test_every_released_vector_is_there_unchanged() -> None:
     now, pins = release().current(), release().pinned((ROOT / LIST).read_text())
     assert len(pins) > 300
-    changed = [case for case, digest in pins.items() if now.get(case) != digest]
-    assert not changed
+    changed = {(case, digest) for case, digest in pins.items() if now.get(case) != digest}
+    assert changed == WITHDRAWN
 
 
 def test_the_list_only_grows() -> None:
