@@ -7,17 +7,14 @@ request leaves before the handshake has verified them.
 """
 
 import asyncio
-import gc
 
-from agent import forget
 from agent.errors import UploadError
-from agent.modbus.timing import wait_for_ms
 
 from ..constant import const
-from .reader import Reader, malformed
+from .kept import KeptConnection
+from .reader import malformed
 
 _MOST_HEADER_BYTES = const(4096)
-_CHUNK = const(1024)
 _HTTPS_PORT = const(443)
 
 
@@ -32,16 +29,6 @@ def split_url(url):
     return host, int(port) if port else _HTTPS_PORT, "/" + path if path else ""
 
 
-def refusal(error, otherwise):
-    """The UploadError for what the network did; its words are loaded only then."""
-    from .failures import network_error
-
-    try:
-        return network_error(error, otherwise)
-    finally:
-        forget.scarce("uplink.failures")
-
-
 def over_tls(context):
     """`connect` of a Connection; `context` must require a certificate and its authority."""
 
@@ -51,50 +38,12 @@ def over_tls(context):
     return connect
 
 
-class Connection:
-    """One kept-alive connection; any failure closes it. `connect`: see `over_tls`.
+class Connection(KeptConnection):
+    """One kept-alive connection to a collector."""
 
-    `sent_ms`: when the last request had been handed to the network, by `mono_ms()`.
-    """
-
-    def __init__(self, url, connect, timeout_ms, resolver, mono_ms):
-        self._host, self._port, self._prefix = split_url(url)
-        self._connect = connect
-        self._timeout_ms = timeout_ms
-        self._resolver = resolver
-        self._mono_ms = mono_ms
-        self.sent_ms = 0
-        self.check_in = lambda: None
-        self._reader = self._writer = None
-
-    @property
-    def is_open(self):
-        """Whether a connection is held (the other end may have closed it meanwhile)."""
-        return self._writer is not None
-
-    async def open(self):
-        """Connect; UploadError names what failed. Certificates are checked at the latest when
-        the request is written, before its first byte leaves.
-        """
-        try:
-            address = await self._resolver.address(self._host, self._port)
-            await self._within(self._open(address), "connect-timeout")
-        except (OSError, ValueError) as error:
-            await self._unusable()
-            raise refusal(error, "connect-failed")
-        except UploadError:
-            await self._unusable()
-            raise
-
-    async def _open(self, address):
-        stream, self._writer = await self._connect(address, self._port, self._host)
-        self._reader = Reader(stream)
-
-    async def _unusable(self):
-        """Perhaps the address has changed; and a socket given up half-way is collected."""
-        self._resolver.forget(self._host)
-        await self.close()
-        gc.collect()
+    def __init__(self, url, *rest):
+        host, port, self._prefix = split_url(url)
+        super().__init__((host, port), *rest)
 
     async def request(self, method, path, length, pieces, most):
         """Send one request with a body of `length` bytes from `pieces`; the body of the answer.
@@ -102,16 +51,8 @@ class Connection:
         UploadError `http-status`, `http-malformed`, `http-timeout`, `http-cut`, `tls-*`,
         `connect-*`.
         """
-        try:
-            await self._send(method, path, length, pieces)
-            self.sent_ms = self._mono_ms()
-            body, keep = await self._within(self._answer(most), "http-timeout")
-        except (OSError, ValueError, EOFError) as error:
-            await self._unusable()
-            raise refusal(error, "http-cut")
-        except (UploadError, MemoryError):
-            await self.close()  # what is left of the answer must not be taken for the next one
-            raise
+        send = self._send(method, path, length, pieces)
+        body, keep = await self._exchange(send, most)
         if not keep:
             await self.close()
         return body
@@ -123,13 +64,7 @@ class Connection:
             % (method, self._prefix, path, self._host, length)
         )
         await self._write(head.encode())
-        for piece in pieces:
-            for at in range(0, len(piece), _CHUNK):
-                await self._write(piece[at : at + _CHUNK])
-
-    async def _write(self, data):
-        self._writer.write(data)
-        await self._within(self._writer.drain(), "http-timeout")
+        await self._write_pieces(pieces)
 
     async def _answer(self, most):
         """(body, whether the connection may be used again)."""
@@ -172,26 +107,6 @@ class Connection:
             if not length:
                 return body
             body += piece
-
-    async def _within(self, awaitable, code):
-        self.check_in()
-        try:
-            return await wait_for_ms(awaitable, self._timeout_ms)
-        except asyncio.TimeoutError:
-            raise UploadError(
-                code, "nothing happened for %d ms; the next try comes later" % self._timeout_ms
-            )
-
-    async def close(self):
-        """Give the connection up; errors of a dead one no longer matter."""
-        writer, self._reader, self._writer = self._writer, None, None
-        if writer is None:
-            return
-        try:
-            writer.close()
-            await wait_for_ms(writer.wait_closed(), self._timeout_ms)
-        except (OSError, ValueError, asyncio.TimeoutError):
-            pass  # it is gone either way
 
 
 def body_len(headers, most):

@@ -13,18 +13,12 @@ does, so that one task serves both. Every await has a timeout, every length a li
 | PUBLISH | broker | the answer; confirmed with PUBACK |
 """
 
-import asyncio
-import gc
-
 from agent.errors import UploadError
-from agent.modbus.timing import wait_for_ms
 
 from ..constant import const
-from .failures import network_error
-from .reader import Reader
+from .kept import KeptConnection
 
 _PORT = const(8883)
-_CHUNK = const(1024)
 _PACKET_ID = b"\x00\x01"
 _CONNACK, _PUBLISH, _PUBACK, _SUBACK = const(0x20), const(0x30), const(0x40), const(0x90)
 _REFUSED = {
@@ -67,43 +61,16 @@ def connect_packet(client_id, user, password):
     return b"\x10" + remaining_length(len(body)) + body
 
 
-class Connection:
-    """One kept connection to a broker. `who`: device id in hex, user, password (empty: none).
-
-    `sent_ms`: when the last upload had been handed to the network, by `mono_ms()`.
-    """
+class Connection(KeptConnection):
+    """One kept connection to a broker. `who`: device id in hex, user, password (empty: none)."""
 
     def __init__(self, url, connect, timeout_ms, resolver, mono_ms, who):
-        self._host, self._port = split_url(url)
-        self._connect = connect
-        self._timeout_ms = timeout_ms
-        self._resolver = resolver
-        self._mono_ms = mono_ms
+        super().__init__(split_url(url), connect, timeout_ms, resolver, mono_ms)
         self._device_hex, self._user, self._password = who
-        self.sent_ms = 0
-        self.check_in = lambda: None
-        self._reader = self._writer = None
-
-    @property
-    def is_open(self):
-        """Whether a connection is held (the other end may have closed it meanwhile)."""
-        return self._writer is not None
-
-    async def open(self):
-        """Connect, sign in, subscribe to the answers; UploadError names what failed."""
-        try:
-            address = await self._resolver.address(self._host, self._port)
-            await self._within(self._open(address), "connect-timeout")
-        except (OSError, ValueError, EOFError) as error:
-            await self._unusable()
-            raise network_error(error, "connect-failed")
-        except UploadError:
-            await self._unusable()
-            raise
 
     async def _open(self, address):
-        stream, self._writer = await self._connect(address, self._port, self._host)
-        self._reader = Reader(stream)
+        """Connect, sign in, subscribe to the answers."""
+        await super()._open(address)
         name = "meterseal-" + self._device_hex
         await self._write(connect_packet(name, self._user, self._password))
         kind, body = await self._packet(64)
@@ -135,27 +102,12 @@ class Connection:
         """
         if path.startswith("/v1/update"):
             return b""
-        try:
-            await self._send(length, pieces)
-            self.sent_ms = self._mono_ms()
-            return await self._within(self._answer(most), "http-timeout")
-        except (OSError, ValueError, EOFError) as error:
-            await self._unusable()
-            raise network_error(error, "http-cut")
-        except (UploadError, MemoryError):
-            await self.close()  # what is left of the answer must not be taken for the next one
-            raise
+        return await self._exchange(self._send(length, pieces), most)
 
     async def _send(self, length, pieces):
         head = text_field("meterseal/v1/batches/" + self._device_hex) + _PACKET_ID
         await self._write(b"\x32" + remaining_length(len(head) + length) + head)
-        for piece in pieces:
-            for at in range(0, len(piece), _CHUNK):
-                await self._write(piece[at : at + _CHUNK])
-
-    async def _write(self, data):
-        self._writer.write(data)
-        await self._within(self._writer.drain(), "http-timeout")
+        await self._write_pieces(pieces)
 
     async def _answer(self, most):
         """The next message on the topic of the answers; confirmations pass by."""
@@ -190,31 +142,6 @@ class Connection:
         if length > most:
             raise _malformed("a packet of at most %d bytes" % most)
         return kind, await self._reader.exactly(length)
-
-    async def _within(self, awaitable, code):
-        self.check_in()
-        try:
-            return await wait_for_ms(awaitable, self._timeout_ms)
-        except asyncio.TimeoutError:
-            raise UploadError(
-                code, "nothing happened for %d ms; the next try comes later" % self._timeout_ms
-            )
-
-    async def _unusable(self):
-        self._resolver.forget(self._host)
-        await self.close()
-        gc.collect()
-
-    async def close(self):
-        """Give the connection up; errors of a dead one no longer matter."""
-        writer, self._reader, self._writer = self._writer, None, None
-        if writer is None:
-            return
-        try:
-            writer.close()
-            await wait_for_ms(writer.wait_closed(), self._timeout_ms)
-        except (OSError, ValueError, asyncio.TimeoutError):
-            pass  # it is gone either way
 
 
 def _malformed(expected):

@@ -19,7 +19,7 @@ from agent.errors import ClockError, FwError, JournalAckError, UploadError
 
 from ..constant import const
 from . import answer as answers
-from .http import refusal
+from .kept import refusal
 from .receipts import Receipts
 
 _SLICE_MS = const(1000)
