@@ -17,6 +17,7 @@ from agent.update_slots import IMAGE as IMAGE_SLOTS
 from fakes.board import Store
 from fakes.nor_flash import SECTOR, NorFlash
 from fakes.partitions import Partitions
+from support.directories import remove
 from support.update_maker import (
     OTHER,
     OWNER,
@@ -35,17 +36,6 @@ FILES = {"agent/p256_table.bin": b"VERSION = 9\n", "code.pack": b"x = 1\n" * 900
 
 def hexed(private_32):
     return "".join("%02x" % byte for byte in public(private_32))
-
-
-def remove(directory):
-    """Directory and all."""
-    for name in os.listdir(directory):
-        path = directory + "/" + name
-        if os.stat(path)[0] & 0x4000:
-            remove(path)
-        else:
-            os.remove(path)
-    os.rmdir(directory)
 
 
 class Refusals(unittest.TestCase):

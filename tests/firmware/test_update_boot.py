@@ -11,6 +11,7 @@ from agent.update_settings import cable_hash
 from agent.update_slots import CODE, IMAGE, SETTINGS, Slots
 from fakes.board import Store
 from fakes.partitions import Partitions
+from support.directories import remove
 
 NEWER = 2000000000
 PACKED = {"code.pack": b"0\n" + b"x" * 5000, "agent/p256_table.bin": b"t" * 3000}
@@ -264,17 +265,6 @@ class StationTest(BootTest):
         with self.assertRaises(Reset):
             update_boot.station(self.board, Ended)
         self.assertEqual(self.slots().kept, 1)
-
-
-def remove(directory):
-    """Directory and all."""
-    for name in os.listdir(directory):
-        path = directory + "/" + name
-        if os.stat(path)[0] & 0x4000:
-            remove(path)
-        else:
-            os.remove(path)
-    os.rmdir(directory)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from agent.update_slots import IMAGE, Slots
 from fakes.partitions import Partitions
 from fakes.whole_board import Reset, WholeBoard
 from support import minicbor
+from support.offline_week import live
 from support.run_app import fresh_loop, run_for
 from support.update_maker import OWNER, Server, manifest, public
 from support.update_maker import sha256 as sha256_of
@@ -211,22 +212,6 @@ class AloneTest(unittest.TestCase):
     def setUp(self):
         quiet(self)
 
-    async def live(self, world, hours):
-        from agent.update import Updater
-
-        updater = Updater(world.app)
-        for _ in range(hours):
-            world.board.timing.advance_us(3600000000)
-            await world.app.meters.poll_once()
-            world.app.meters._due_ms = world.app.clock.mono_ms() + 3600000
-            while world.app.seal_task.step():
-                pass
-            try:
-                await world.app.uplink._call()
-            except UploadError as error:
-                world.app.uplink._failed(error)
-            updater.step()
-
     def test_a_good_one_is_kept(self):
         world = World(
             update={"trial_s": 21600, "offline_keep_s": 86400},
@@ -240,10 +225,10 @@ class AloneTest(unittest.TestCase):
         for hours in (7, 30, 131):  # the power is cut after seven hours, and again after a day
             self.assertEqual(world.power_on(), TWO)
             world.app.uplink._connection.failures = [UploadError("connect-failed", "")] * 10000
-            asyncio.run(self.live(world, hours))
+            asyncio.run(live(world.board, world.app, hours))
         self.assertEqual((world.slots().kept, world.flash.state), (2, "valid"))
         world.power_on()
-        asyncio.run(self.live(world, 2))
+        asyncio.run(live(world.board, world.app, 2))
         self.assertEqual(world.steps(), [["kept", WHAT]])
         self.assertEqual(world.flash.running(), TWO)
 

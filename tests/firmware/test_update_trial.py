@@ -9,6 +9,7 @@ from agent.errors import SignerError, UploadError
 from agent.update_slots import CODE, Slots
 from fakes.whole_board import Reset, WholeBoard
 from support import minicbor
+from support.offline_week import live
 from support.run_app import fresh_loop, run_for
 from support.update_maker import OWNER, public
 
@@ -159,27 +160,12 @@ class OfflineTest(OnTrial):
         self.board.root = "/nowhere"
         self.slots().install(2000000000, "9.0.0")
 
-    async def live(self, hours):
-        """The tasks of the station, one after the other, an hour a step."""
-        updater = update.Updater(self.app)
-        for _ in range(hours):
-            self.board.timing.advance_us(3600000000)
-            await self.app.meters.poll_once()
-            self.app.meters._due_ms = self.app.clock.mono_ms() + 3600000
-            while self.app.seal_task.step():
-                pass
-            try:
-                await self.app.uplink._call()
-            except UploadError as error:
-                self.app.uplink._failed(error)
-            updater.step()
-
     def test_a_good_one_is_kept_on_a_station_that_is_offline_for_a_week(self):
         kept_after_h = None
         for boot in range(24):
             self.power_on()
             self.app.uplink._connection.failures = [UploadError("connect-failed", "")] * 10000
-            asyncio.run(self.live(7))
+            asyncio.run(live(self.board, self.app, 7))
             if kept_after_h is None and self.slots().kept == 1:
                 kept_after_h = 7 * (boot + 1)
             self.assertEqual(self.slots().running(), 1)
@@ -189,7 +175,7 @@ class OfflineTest(OnTrial):
         self.assertEqual(self.board.resets, [])
         waiting = self.app.journal.waiting
         self.power_on()
-        asyncio.run(self.live(2))
+        asyncio.run(live(self.board, self.app, 2))
         print("batches that waited for the week:", waiting)
         self.assertEqual(self.app.journal.waiting, 0)
         self.assertEqual(self.steps()[-1], ["kept", NINE])
