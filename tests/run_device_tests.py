@@ -64,16 +64,28 @@ def _report_path():
     return "%s/device-tests-%s" % (os.getenv("TMPDIR") or "/tmp", token)
 
 
+def _said(path, shown):
+    """What a child printed: shown if it was asked for by name, failed or skipped."""
+    with open(path) as out:
+        for line in out if shown else ():
+            print(line, end="")
+    os.remove(path)
+
+
 def main(arguments):
-    """Run the named files, each in its own process, and print the totals."""
+    """Run the named files, each in its own process, and print the totals.
+
+    Many provoke errors that the agent logs; without names only what failed shows its words.
+    """
     total = [0, 0, 0]
     for name in _names(arguments):
         path = _report_path()
         os.system(
-            "'%s' -X heapsize=%s '%s' --one %s %s"
-            % (sys.executable, HEAP, sys.argv[0], name, path)
+            "'%s' -X heapsize=%s '%s' --one %s %s >%s.out 2>&1"
+            % (sys.executable, HEAP, sys.argv[0], name, path, path)
         )
         counts = _counts(path)
+        _said(path + ".out", bool(arguments) or counts[1] or counts[2])
         print("%-24s %d passed, %d failed, %d skipped" % (name, counts[0], counts[1], counts[2]))
         total = [a + b for a, b in zip(total, counts)]
     print("%d passed, %d failed, %d skipped" % tuple(total))
