@@ -128,3 +128,13 @@ def invoices(fleet):
     line = station.lines[0]
     energy = (line.milliwh(index) - line.milliwh(0)) // 1_000_000
     return f"station,from,until,energy_kwh\n{station.id},{plan.first},{last},{energy}\n"
+
+
+def two_grid_factors(path):
+    """The grid's emission factor has another version in the second year."""
+    head, *parts = path.read_text().split("[[parameter]]")
+    grid = next(one for one in parts if 'for = "grid"' in one)
+    old = grid.replace("valid_to = 2035-12-31", "valid_to = 2026-12-31")
+    new = grid.replace("valid_from = 2025-01-01", "valid_from = 2027-01-01")
+    parts[parts.index(grid)] = "[[parameter]]".join([old, new.replace('"0.60"', '"0.30"')])
+    path.write_text("[[parameter]]".join([head, *parts]))

@@ -152,13 +152,8 @@ def replaced_board(fleet, station, random, expected):
 
     def entries():
         fleet.registry.enrol(board, station.id)
-        fleet.registry.add(
-            "replace-device",
-            countersign=True,
-            old_device_id=station.board.kid.hex(),
-            new_device_id=board.kid.hex(),
-            at_time=time_text(station.times[first] - 60_000),
-        )
+        at_time = time_text(station.times[first] - 60_000)
+        fleet.registry.replace_device(station.board, board, at_time)
 
     fleet.extra_entries.append(entries)
     expected.add("device-replaced", line)

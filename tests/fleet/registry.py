@@ -86,6 +86,16 @@ class Registry:
             station=station,
         )
 
+    def replace_device(self, old, new, at_time, countersign=True):
+        """Another board's key takes the place of an enrolled one."""
+        self.add(
+            "replace-device",
+            countersign=countersign,
+            old_device_id=old.kid.hex(),
+            new_device_id=new.kid.hex(),
+            at_time=at_time,
+        )
+
     def trust_file(self):
         """Bytes of the signed export."""
         head = hash_of(self.entries[-1])

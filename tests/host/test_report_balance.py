@@ -22,6 +22,7 @@ from meterseal.mrv.lock import lock
 from meterseal.mrv.run import Outcome, run
 from meterseal.mrv.segments import energy_milliwh
 
+from tests.fleet.activity_file import two_grid_factors
 from tests.fleet.reporting import request_of
 from tests.fleet.world import Fleet, Plan, build, time_text
 
@@ -97,13 +98,7 @@ def remove(fleet: Fleet, line: object) -> None:
 def two_factors(folder: Path) -> None:
     """The grid's emission factor has another version in the second year; no invoices."""
     (folder / "invoices.csv").write_text("station,from,until,energy_kwh\n")
-    path = folder / "activity.toml"
-    head, *parts = path.read_text().split("[[parameter]]")
-    grid = next(one for one in parts if 'for = "grid"' in one)
-    old = grid.replace("valid_to = 2035-12-31", "valid_to = 2026-12-31")
-    new = grid.replace("valid_from = 2025-01-01", "valid_from = 2027-01-01")
-    parts[parts.index(grid)] = "[[parameter]]".join([old, new.replace('"0.60"', '"0.30"')])
-    path.write_text("[[parameter]]".join([head, *parts]))
+    two_grid_factors(folder / "activity.toml")
 
 
 def report(folder: Path, fleet: Fleet, period: str, supersedes: str = "") -> Outcome:

@@ -16,6 +16,7 @@ from meterseal.mrv.run import run
 from meterseal.report.document import build as build_document
 from meterseal.report.files import write_report
 
+from tests.fleet.activity_file import two_grid_factors
 from tests.fleet.reporting import anchors_of, request_of
 from tests.fleet.world import Fleet, Plan, build
 
@@ -68,13 +69,7 @@ def two_years(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("years")
     plan = Plan("years", stations=3, first=date(2026, 12, 1), last=date(2027, 1, 31))
     made, _ = build(plan, folder)
-    path = folder / "activity.toml"
-    head, *parts = path.read_text().split("[[parameter]]")
-    grid = next(one for one in parts if 'for = "grid"' in one)
-    old = grid.replace("valid_to = 2035-12-31", "valid_to = 2026-12-31")
-    new = grid.replace("valid_from = 2025-01-01", "valid_from = 2027-01-01")
-    parts[parts.index(grid)] = "[[parameter]]".join([old, new.replace('"0.60"', '"0.30"')])
-    path.write_text("[[parameter]]".join([head, *parts]))
+    two_grid_factors(folder / "activity.toml")
     return build_document(run(request_of(folder, made)))
 
 

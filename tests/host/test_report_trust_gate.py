@@ -78,13 +78,8 @@ def laptop(fleet: Fleet, countersigned_by: str, replacement: bool) -> None:
         fleet.registry.second = role_key(countersigned_by)
         fleet.registry.enrol(board, station.id)
         fleet.registry.second = real
-        fleet.registry.add(
-            "replace-device",
-            countersign=replacement,
-            old_device_id=station.board.kid.hex(),
-            new_device_id=board.kid.hex(),
-            at_time=time_text(station.times[AT] - 60_000),
-        )
+        at_time = time_text(station.times[AT] - 60_000)
+        fleet.registry.replace_device(station.board, board, at_time, replacement)
 
     fleet.extra_entries.append(entries)
 

@@ -103,10 +103,8 @@ def test_a_replaced_board_goes_on_where_the_old_one_stopped(
 
 def replace_board(fleet: Fleet, old: Board, new: Board, at_ms: int) -> None:
     """What `meterseal devices replace-device` enters."""
-    at = time_text(at_ms)
     fleet.registry.enrol(new, fleet.stations[0].id)
-    named = {"old_device_id": old.kid.hex(), "new_device_id": new.kid.hex()}
-    fleet.registry.add("replace-device", countersign=True, at_time=at, **named)
+    fleet.registry.replace_device(old, new, time_text(at_ms))
     fleet.registry.add("retire", device_id=old.kid.hex(), since=time_text(at_ms + 3_600_000))
 
 

@@ -1,7 +1,7 @@
 """`meterseal collect backup` and `restore`: a running collector into a directory, and back."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,16 +38,10 @@ def backup(
     as_json: _Json = False,
 ) -> None:
     """Back up."""
-    from meterseal.cli import output
     from meterseal.collector import backup as backups
 
     made = backups.backup(data, database, out)
-    if as_json:
-        output.result_json(made | {"directory": str(out)})
-        return
-    output.result(f"{out}: {len(made['files'])} files")
-    if made["database"] == "postgresql":
-        output.note("without the database: pg_dump --format=custom --file=collector.dump URL")
+    _tell(made, out, "pg_dump --format=custom --file=collector.dump URL", as_json)
 
 
 def restore(
@@ -56,13 +50,18 @@ def restore(
     as_json: _Json = False,
 ) -> None:
     """Restore."""
-    from meterseal.cli import output
     from meterseal.collector import backup as backups
 
     made = backups.restore(source, data)
+    _tell(made, data, "pg_restore --dbname=URL collector.dump", as_json)
+
+
+def _tell(made: dict[str, Any], directory: Path, postgresql: str, as_json: bool) -> None:
+    from meterseal.cli import output
+
     if as_json:
-        output.result_json(made | {"directory": str(data)})
+        output.result_json(made | {"directory": str(directory)})
         return
-    output.result(f"{data}: {len(made['files'])} files")
+    output.result(f"{directory}: {len(made['files'])} files")
     if made["database"] == "postgresql":
-        output.note("without the database: pg_restore --dbname=URL collector.dump")
+        output.note(f"without the database: {postgresql}")
