@@ -63,6 +63,16 @@ class Decrease(NamedTuple):
     after_milliwh: int
 
 
+class Suspect(NamedTuple):
+    """A reading that waits for the next one, and what lies between it and the one before."""
+
+    t_unix_ms: int
+    register_milliwh: int
+    kind: str
+    rejected: bool
+    lost: int
+
+
 class Walk:
     """Collects the segments of one (device, meter epoch)."""
 
@@ -80,7 +90,7 @@ class Walk:
         self._t_ms, self._register = 0, -1
         self._rejected, self._lost = False, 0
         self._only_one = False
-        self._suspect: tuple[int, int, str] | None = None
+        self._suspect: Suspect | None = None
         self.isolated: list[int] = []
         """Times of readings left out: alone against those before and behind them."""
 
@@ -107,28 +117,36 @@ class Walk:
     @property
     def unconfirmed(self) -> int | None:
         """Time of a last reading that does not fit those before it; nothing behind it says why."""
-        return self._suspect[0] if self._suspect else None
+        return self._suspect.t_unix_ms if self._suspect else None
 
     def _take(self, t_ms: int, register: int, kind: str) -> None:
         """A reading that cannot be right waits for the next one: a single bad one is left out."""
         suspect, self._suspect = self._suspect, None
         if suspect is not None:
-            alone = not self._register <= suspect[1] <= register
+            alone = not self._register <= suspect.register_milliwh <= register
             if alone and self._fits(t_ms, register):
-                self.isolated.append(suspect[0])
+                self.isolated.append(suspect.t_unix_ms)
+                self._rejected, self._lost = (
+                    self._rejected or suspect.rejected,
+                    self._lost + suspect.lost,
+                )
             else:
                 self._believe(suspect)
         if self._register >= 0 and not self._fits(t_ms, register):
-            self._suspect = t_ms, register, kind
+            self._suspect = Suspect(t_ms, register, kind, self._rejected, self._lost)
+            self._rejected, self._lost = False, 0
             return
         self._go(t_ms, register, kind)
 
-    def _believe(self, suspect: tuple[int, int, str]) -> None:
+    def _believe(self, suspect: Suspect) -> None:
         """Readings behind it bear it out; if only one lies before it, that one was wrong."""
-        if self._only_one and suspect[1] < self._register:
+        if self._only_one and suspect.register_milliwh < self._register:
             self.isolated.append(self._t_ms)
             self._register = -1
-        self._go(*suspect)
+        behind = self._rejected, self._lost
+        self._rejected, self._lost = suspect.rejected, suspect.lost
+        self._go(*suspect[:3])
+        self._rejected, self._lost = behind
 
     def _fits(self, t_ms: int, register: int) -> bool:
         """Whether a reading is possible behind the one before it."""
