@@ -178,6 +178,12 @@ def test_an_edited_book_is_refused(tmp_path: Path) -> None:
     book = {"format": "meterseal-report-book", "version": 1, "entries": [entry]}
     (tmp_path / "book.json").write_text(json.dumps(book))
     assert code_of(tmp_path, fleet) == "book-chain"
-    for wrong in (5, {}, entry | {"issued_t": {"2025": -1}}, entry | {"supersedes": ["x"]}):
+    claim = {"meter": "m", "opening_milliwh": 1, "closing_milliwh": 2}
+    claims = ({"meter": []}, {"closing_milliwh": 2.5}, {"opening_milliwh": True})
+    unfit = [entry | {"claims": [claim | one]} for one in claims]
+    unfit.append(entry | {"claims": [{name: claim[name] for name in claim if name != "meter"}]})
+    unfit += [entry | {"issued_t": {"abc": 1}}, entry | {"exact_t": {"abc": "1/1"}}]
+    unfit += [entry | {"issued_t": {"2025": -1}}, entry | {"supersedes": ["x"]}]
+    for wrong in (5, {}, *unfit):
         (tmp_path / "book.json").write_text(json.dumps(book | {"entries": [wrong]}))
         assert code_of(tmp_path, fleet) == "book-json", wrong

@@ -79,9 +79,14 @@ def _checked(entry: dict[str, Any]) -> dict[str, Any]:
     for year, tonnes in (*entry["issued_t"].items(), *entry["allocated_t"].items()):
         if not isinstance(year, str) or type(tonnes) is not int or tonnes < 0:
             raise ValueError(f"tonnes {year!r}: {tonnes!r}")
-    for text in entry["exact_t"].values():
-        ratio(text, "exact_t")
+    for year, text in entry["exact_t"].items():
+        int(year), ratio(text, "exact_t")
+    for year in entry["issued_t"]:
+        int(year)
     for claim in entry["claims"]:
+        registers = claim["opening_milliwh"], claim["closing_milliwh"]
+        if not isinstance(claim["meter"], str) or {type(one) for one in registers} != {int}:
+            raise TypeError(f"claim {claim!r}")
         if not 0 <= claim["opening_milliwh"] <= claim["closing_milliwh"]:
             raise ValueError(f"registers of {claim['meter']!r}")
     dict(entry["setups"])
