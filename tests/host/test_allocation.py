@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from meterseal.errors import MethodologyError
 from meterseal.mrv.allocation import Allocation, Holder, capped, pro_rata, waterfall
-from meterseal.report.outlook import parts_of
+from meterseal.report.outlook import needed_t_per_year, parts_of
 
 KOREA, CAMBODIA, ENTITY = Holder("KOR", 400), Holder("KHM", 68), Holder("entity", 212)
 THREE = [KOREA, CAMBODIA, ENTITY]
@@ -105,3 +105,8 @@ def test_parts_of_a_share_add_up(issued: list[int], permille: int) -> None:
     parts = parts_of(share, issued)
     assert sum(parts) == share
     assert all(0 <= part <= one for part, one in zip(parts, issued, strict=True))
+
+
+def test_a_target_whose_time_is_over_needs_what_remains() -> None:
+    assert needed_t_per_year(100, 365 * 4) == 25
+    assert needed_t_per_year(100, 0) == needed_t_per_year(100, -365) == 100

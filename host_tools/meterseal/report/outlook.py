@@ -59,8 +59,7 @@ def progress(outcome: Outcome) -> list[dict[str, Any]]:
         reached = by_holder[target.holder] if target.holder else shares["cumulative_t"]
         remaining = max(0, target.tonnes - reached)
         end = date(target.until_year, 12, 31)
-        years_left = max(Fraction((end - last).days, 365), Fraction(1, 365))
-        need = remaining / years_left
+        need = needed_t_per_year(remaining, (end - last).days)
         rows.append(
             {
                 "target": target.name,
@@ -77,6 +76,11 @@ def progress(outcome: Outcome) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def needed_t_per_year(remaining_t: int, days_left: int) -> Fraction:
+    """Pace that reaches a target in time; when its time is over, all that remains in a year."""
+    return Fraction(remaining_t * 365, days_left) if days_left > 0 else Fraction(remaining_t)
 
 
 def _fleet_factor(outcome: Outcome, need: Fraction, holder: str) -> str:
