@@ -188,7 +188,8 @@ def _check(outcome: Outcome, names: Sequence[str]) -> None:
     for ledger in outcome.ledgers:
         credited = ledger.installation.key in outcome.accounts.credited
         checks.check_meter(ledger, credited, findings)
-        checks.check_records(ledger.installation, own, request.period, findings)
+        meters = outcome.registry.meters
+        checks.check_records(ledger.installation, meters, request.period, findings)
     checks.check_silent(outcome.ledgers, names, request.period, findings)
     minimum = request.activity.methodology.options.minimum_coverage
     checks.check_coverage(outcome.coverage, minimum, findings)
