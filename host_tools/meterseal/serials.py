@@ -1,4 +1,4 @@
-"""Serial numbers of meters, as a batch carries them and as people write them down."""
+"""Serial numbers of meters, as a batch carries them."""
 
 from collections.abc import Sequence
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from meterseal.cli.main import main
-from support.fast_station import READINGS, trust_of
+from meterseal.resources import profiles_dir
+from support.fast_station import READINGS, FastStation, hour_of_readings, trust_of
 
 from tests.host.test_audit_tampering import HourlyStation
 
@@ -128,3 +129,37 @@ def test_readings_that_failed_and_registers_nobody_knows(tmp_path: Path) -> None
         "fn4:0x0006",
     }
     assert all(len(row.words) == 8 for row in rows)
+
+
+@pytest.mark.parametrize(("base", "at"), [(40000, 40069), (50000, 50199)])
+def test_a_sunspec_meter_is_exported_from_where_it_keeps_its_block(
+    tmp_path: Path, base: int, at: int
+) -> None:
+    from meterseal.export.readings import Decoder
+    from meterseal.profiles import build
+    from meterseal.profiles.sunspec import relocated
+    from meterseal.trust import load_trust
+    from meterseal.verify import Standard, Verifier
+
+    profile = build((profiles_dir() / "sunspec-203.json").read_bytes())
+    moved = relocated(profile, base, at)
+    assert moved.sunspec is not None
+    model = moved.sunspec.model.to_bytes(2, "big")
+    identity = [
+        [3, one.address, model if one.address == at else b"A1" + bytes(30)]
+        for one in moved.identity.values()
+    ]
+    setup = [[3, one.address, b"\0\2"] for one in moved.setup.values()]
+    payload = dict(hour_of_readings())
+    meter = [profile.id, profile.hash_16, payload[12][0][2], identity, setup]
+    (group,) = payload[13]
+    total = moved.total
+    energy = next(one for one in group[6] if list(one[:2]) == [4, 0x48])
+    groups = [[*group[:6], [[total.function, total.address, *energy[2:]]], *group[7:]]]
+    station = FastStation()
+    (tmp_path / "trust.json").write_bytes(trust_of([station]))
+    verifier = Verifier(trust=load_trust(tmp_path / "trust.json"), policy=Standard())
+    batch = verifier.verify(station.seal(k11=0, k12=[meter], k13=groups))
+    rows = list(Decoder({profile.hash_16: profile}).rows(batch))
+    assert {(row.quantity, row.meter) for row in rows} == {(total.name, "A1")}
+    assert None not in {row.value_milli for row in rows}

@@ -13,7 +13,9 @@ from meterseal.decode import decode, scale_factor_of, words_of
 from meterseal.errors import ProfileError
 from meterseal.models import Group, Meter, VerifiedBatch
 from meterseal.profiles import Profile
+from meterseal.profiles.sunspec import placed
 from meterseal.verify import Verifier
+from meterseal.verify.clock import UNKNOWN_MS
 from meterseal.verify.totals import setup_words
 
 HOUR_MS: Final = 3_600_000
@@ -82,7 +84,8 @@ class Reader:
         self, group: Group, meter: Meter, middle: Any, name: str
     ) -> Iterable[tuple[int, float]]:
         """(hour, value) of a quantity; a picture needs no exact numbers."""
-        profile = self._profiles.get(meter.profile_hash)
+        known = self._profiles.get(meter.profile_hash)
+        profile = known and placed(known, meter.identity)
         register = None if profile is None else profile.quantity(name)
         if profile is None or register is None:
             return
@@ -100,5 +103,5 @@ class Reader:
                 value = decode(register, words_of(data), factor)
             except ProfileError:
                 return
-            if value is not None and 0 < middle[row] < 1 << 52:
+            if value is not None and 0 < middle[row] < UNKNOWN_MS:
                 yield int(middle[row]) // HOUR_MS, value / 1000

@@ -24,6 +24,7 @@ from meterseal.errors import Error
 from meterseal.models import VerifiedBatch
 from meterseal.trust import Trust
 from meterseal.verify import Standard, Verifier
+from meterseal.verify.clock import UNKNOWN_MS
 from meterseal.verify.report import report_of
 from meterseal.verify.state import load_file, save_file
 
@@ -148,7 +149,7 @@ class Watch:
         for group in batch.groups:
             clock = batch.clocks[group.boot]
             latest = int(clock.utc(group)[1][-1])
-            if latest < 1 << 52:
+            if latest < UNKNOWN_MS:
                 device.last_reading_unix_ms = max(device.last_reading_unix_ms, latest)
         health = contents.health
         device.health = {name: int(health[key]) for key, name in _HEALTH.items() if key in health}

@@ -16,6 +16,7 @@ from xml.sax.saxutils import escape
 
 from meterseal.ocmf.ledger import Checked
 from meterseal.ocmf.record import METHOD
+from meterseal.spreadsheet import harmless
 
 _XML_NAMES: Final = "[0-9a-f]" * 16 + "-[TF]*.xml"
 SPKI_P256: Final = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
@@ -74,7 +75,7 @@ def keys_csv(checked: Sequence[Checked]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("station", "device", "public_key_spki_hex"))
-    writer.writerows((_cell(station), *rest) for station, *rest in sorted(keys))
+    writer.writerows((harmless(station), *rest) for station, *rest in sorted(keys))
     return text.getvalue()
 
 
@@ -88,7 +89,13 @@ def sessions_csv(checked: Sequence[Checked]) -> str:
         first, last = record.readings[0], record.readings[-1]
         begin, end = first.rv_kwh or Decimal(0), last.rv_kwh or Decimal(0)
         idle = "" if record.idle_kwh is None else str(record.idle_kwh)
-        who = (one.kid.hex(), record.page, _cell(record.point), _cell(record.meter), record.user)
+        who = (
+            one.kid.hex(),
+            record.page,
+            harmless(record.point),
+            harmless(record.meter),
+            record.user,
+        )
         energy = (begin, end, end - begin, idle, one.verdict)
         writer.writerow((*who, first.time, last.time, last.place, *energy))
     return text.getvalue()
@@ -117,8 +124,3 @@ def ocpp(one: Checked) -> dict[str, Any]:
 
 def _sessions(checked: Sequence[Checked]) -> list[Checked]:
     return [one for one in checked if one.record.is_session]
-
-
-def _cell(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -10,10 +10,12 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from meterseal.decode import decode, identity_text, scale_factor_of, words_of
+from meterseal.decode import decode, scale_factor_of, words_of
 from meterseal.errors import ProfileError
 from meterseal.models import Column, Group, Meter, VerifiedBatch
 from meterseal.profiles import Profile, Register, build
+from meterseal.profiles.sunspec import placed
+from meterseal.serials import serial_of
 from meterseal.verify.totals import setup_words
 
 STATUSES: Final = ("ok", "timeout", "crc", "exception", "other")
@@ -70,8 +72,9 @@ class Decoder:
 
     def _rows(self, batch: VerifiedBatch, group: Group) -> Iterator[Row]:
         meter = batch.meters[group.meter]
-        profile = self._profiles.get(meter.profile_hash)
-        serial = serial_of(meter, profile)
+        known = self._profiles.get(meter.profile_hash)
+        profile = known and placed(known, meter.identity)
+        serial = serial_of(meter, known) if known else ""
         head = (batch.station, batch.kid.hex(), meter.profile, serial, meter.unit)
         place = (batch.number, batch.hash.hex(), group.boot)
         earliest, latest = batch.clocks[group.boot].utc(group)
@@ -122,16 +125,3 @@ def _register_of(profile: Profile, column: Column) -> Register | None:
         if (one.function, one.address, one.count) == place and one.unit is not None:
             return one
     return None
-
-
-def serial_of(meter: Meter, profile: Profile | None) -> str:
-    """Serial number as read from the meter; empty if the profile names no register for it."""
-    register = None if profile is None else profile.identity.get("serial")
-    if register is None:
-        return ""
-    for block in meter.identity:
-        words = words_of(block.words)
-        start = register.address - block.address
-        if block.function == register.function and 0 <= start <= len(words) - register.count:
-            return identity_text(register, words[start : start + register.count])
-    return ""

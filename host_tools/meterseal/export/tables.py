@@ -16,13 +16,13 @@ from typing import Any, Final
 
 from meterseal.errors import EnvironmentProblem
 from meterseal.export.readings import Row
+from meterseal.spreadsheet import harmless
+from meterseal.verify.clock import UNKNOWN_MS
 
 COLUMNS: Final = (
     *("station", "device", "profile", "meter", "unit_id", "batch_number", "batch_hash", "boot"),
     *("sequence", "time_utc", "time_error_ms", "status", "flags", "quantity", "value", "words"),
 )
-UNKNOWN_MS: Final = 1 << 52
-"""A bound of time beyond this is no bound (verify/clock.py)."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ROWS_TOGETHER: Final = 65_536
 _SENML_UNITS: Final = {"wh": "Wh", "w": "W", "v": "V", "a": "A", "hz": "Hz", "factor": "/"}
@@ -36,7 +36,9 @@ def write_csv(rows: Iterable[Row], path: Path) -> int:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for row in rows:
-            writer.writerow([_cell(one) for one in _cells(row)])
+            writer.writerow(
+                [harmless(one) if isinstance(one, str) else one for one in _cells(row)]
+            )
             count += 1
     return count
 
@@ -135,9 +137,3 @@ def _milli(value: int) -> str:
     """Thousandths as a decimal number, exactly."""
     sign, digits = ("-" if value < 0 else ""), f"{abs(value):04d}"
     return f"{sign}{digits[:-3]}.{digits[-3:]}"
-
-
-def _cell(value: Any) -> Any:
-    """Text that no spreadsheet takes for a formula."""
-    dangerous = isinstance(value, str) and value[:1] in ("=", "+", "@", "\t", "\r")
-    return f"'{value}" if dangerous else value

@@ -5,6 +5,8 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from meterseal.spreadsheet import harmless
+
 
 def render_tables(document: dict[str, Any]) -> dict[str, str]:
     """File name -> text; with stamps, a column `stamp` comes first in each row of each file."""
@@ -63,11 +65,5 @@ def _rows(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(head)
     for row in rows:
-        writer.writerow([_harmless(str(cell)) for cell in row])
+        writer.writerow([harmless(str(cell)) for cell in row])
     return text.getvalue()
-
-
-def _harmless(cell: str) -> str:
-    """No cell that a spreadsheet would run as a formula: names come from outside."""
-    number = cell.lstrip("-").replace(".", "", 1).isdigit()
-    return cell if number or not cell.startswith(("=", "+", "-", "@", "\t", "\r")) else f"'{cell}"

@@ -19,6 +19,9 @@ I64Array = NDArray[np.int64]
 UNBOUNDED_UNIX_MS: Final = (1 << 62) - 1
 """Stands for "no upper bound is known" in `Bounds.latest_unix_ms`."""
 
+UNKNOWN_MS: Final = 1 << 52
+"""A bound of time beyond this is no bound."""
+
 DRIFT_PPM: Final = 100
 """Most that a board's clock drifts: crystals have 10 to 40 ppm, temperature and age the rest."""
 
