@@ -1,10 +1,12 @@
 """Every finding code of a report, made to appear by a fleet in which just that goes wrong."""
 
 from dataclasses import replace
+from datetime import date, timedelta
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from meterseal.mrv.cuts import parse_period
 from meterseal.mrv.evidence import write_evidence
 from meterseal.mrv.exact import pretty
 from meterseal.mrv.recompute import recompute
@@ -128,6 +130,16 @@ def test_another_meter_in_place_of_one_needs_its_initial_test(tmp_path: Path) ->
     assert len(texts) == 1 and "initial test" in texts[0]
     outcome, _ = outcome_of(tmp_path / "with", Case(replaced("ab" * 32)))
     assert "replacement-incomplete" not in {one.code for one in outcome.findings.sorted}
+
+
+def test_the_meter_before_may_have_ended_before_the_period(tmp_path: Path) -> None:
+    fleet, _ = build(PLAN, tmp_path, replaced(""))
+    day = date.fromisoformat(time_text(fleet.times[AT])[:10]) + timedelta(days=2)
+    request = request_of(tmp_path, fleet)
+    period = parse_period(f"{day}..{fleet.plan.last}", request.activity.offset_min)
+    outcome = run(replace(request, period=period))
+    texts = [one.text for one in outcome.findings.sorted if one.code == "replacement-incomplete"]
+    assert len(texts) == 1 and "initial test" in texts[0]
 
 
 def replaced(initial_test: str) -> Change:

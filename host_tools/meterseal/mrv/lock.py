@@ -4,7 +4,6 @@ from typing import Any
 
 from meterseal.errors import MethodologyError
 from meterseal.mrv.book import append
-from meterseal.mrv.calculate import allocate
 from meterseal.mrv.exact import ratio_text, sha256_hex
 from meterseal.mrv.run import Outcome
 
@@ -16,8 +15,7 @@ def entry_of(outcome: Outcome, report_id: str, report_data: bytes) -> dict[str, 
     for result in outcome.results:
         for key, texts in sorted(result.setups.items()):
             setups.setdefault(key, texts[0])
-    issued_t = sum(one.issued_t for one in outcome.vintages)
-    shared = allocate(request.activity, outcome.state, issued_t)
+    shared = outcome.shared
     holders = zip(request.activity.holders, shared.before_t, shared.after_t, strict=True)
     return {
         "id": report_id,

@@ -13,6 +13,7 @@ from meterseal.mrv import book, checks
 from meterseal.mrv.accounting import Accounts, Month
 from meterseal.mrv.archive import Archive
 from meterseal.mrv.calculate import (
+    Shared,
     Vintage,
     allocate,
     cap_by_distance,
@@ -57,12 +58,18 @@ class Outcome:
     accounts: Accounts
     months: list[Month]
     vintages: list[Vintage]
+    shared: Shared
     coverage: list[tuple[str, int, int]]
     consumption: dict[str, Consumption]
     vehicles: list[Vehicle]
     invoices: list[tuple[Invoice, Fraction]] = field(default_factory=list)
     version: int = 1
     damaged_bytes: int = 0
+
+    @property
+    def issued_t(self) -> int:
+        """Whole tonnes of this report, over all vintages."""
+        return sum(one.issued_t for one in self.vintages)
 
     @property
     def anchored(self) -> bool:
@@ -105,7 +112,7 @@ def run(request: Request, spread: Spread = run_here) -> Outcome:
     for one in years:
         cap_by_distance(one, vehicles, options.distance_warning_only, findings)
     settle_tonnes(years, state, options.leakage_fraction, findings)
-    allocate(activity, state, sum(one.issued_t for one in years))  # refused before anything else
+    shared = allocate(activity, state, sum(one.issued_t for one in years))
     names = months(period.first, period.last)
     outcome = Outcome(
         request=request,
@@ -118,6 +125,7 @@ def run(request: Request, spread: Spread = run_here) -> Outcome:
         accounts=accounts,
         months=accounts.months,
         vintages=years,
+        shared=shared,
         coverage=checks.coverage(ledgers, names, period, options.minimum_reporting),
         consumption=consumption,
         vehicles=vehicles,

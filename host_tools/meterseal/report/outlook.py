@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import ceil
 from typing import Any, Final
 
-from meterseal.mrv.calculate import allocate, linear_t
+from meterseal.mrv.calculate import linear_t
 from meterseal.mrv.calculate import sensitivity as calculate_sensitivity
 from meterseal.mrv.exact import decimal_text, percent_text
 from meterseal.mrv.run import Outcome
@@ -25,9 +25,7 @@ AEF_COLUMNS: Final = (
 
 def allocation(outcome: Outcome) -> dict[str, Any]:
     """Whole tonnes by holder, now and in all."""
-    activity = outcome.request.activity
-    issued_t = sum(one.issued_t for one in outcome.vintages)
-    shared = allocate(activity, outcome.state, issued_t)
+    activity, shared, issued_t = outcome.request.activity, outcome.shared, outcome.issued_t
     rows = [
         {
             "holder": holder.name,
