@@ -2,10 +2,14 @@
 frames.
 """
 
+import asyncio
+import time
 import unittest
 
 from agent.errors import ModbusBusError, ModbusException, ModbusMalformed, ModbusTimeout
 from agent.modbus.client import Line, RtuOverTcpClient, TcpClient, limits
+from agent.modbus.stream import Stream
+from agent.modbus.timing import Timing
 from fakes.fake_meter import Dice, FakeMeter
 from fakes.fake_stream import FakePeer, TcpGateway
 from fakes.virtual_time import VirtualTiming, run
@@ -144,6 +148,35 @@ class Faults(unittest.TestCase):
             bench.peer.answer = lossy
             with self.assertRaises((ModbusMalformed, ModbusTimeout)):
                 bench.read()
+
+
+class SlowReader:
+    """Gives what has come only when the limit has passed: another task was due before."""
+
+    def __init__(self):
+        self._left = [b"answer"]
+
+    async def read(self, _):
+        await Timing().sleep_ms(5)
+        time.sleep(0.06)
+        return self._left.pop(0) if self._left else await Timing().sleep_ms(1000)
+
+
+class ReadAsTheLimitPasses(unittest.TestCase):
+    def test_is_not_thrown_away(self):
+        """On the real event loop: MicroPython's `wait_for_ms` drops the result of such a read."""
+
+        async def connect(host, port):
+            return SlowReader(), None
+
+        async def receive(buf):
+            stream = Stream("meter", 502, Timing(), connect)
+            await stream.open()
+            return await stream.receive(buf, 20)
+
+        buf = bytearray()
+        self.assertTrue(asyncio.run(receive(buf)))
+        self.assertEqual(bytes(buf), b"answer")
 
 
 class RtuOverTcp(unittest.TestCase):

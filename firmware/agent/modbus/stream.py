@@ -47,22 +47,29 @@ class Stream:
 
         A limit that passed while another task held the loop says nothing: look once more.
         """
+        before = len(buf)
         for _ in range(_MOST_LOOKS):
             start = self._timing.ms()
             try:
-                data = await self._timing.wait_for_ms(self._reader.read(_CHUNK_LEN), wait_ms)
+                more = await self._timing.wait_for_ms(self._read_into(buf), wait_ms)
             except asyncio.TimeoutError:
+                if len(buf) > before:
+                    return True  # read as the limit passed: MicroPython throws the result away
                 if self._timing.since_ms(start) < wait_ms + _HELD_MS:
                     return False
                 wait_ms = _LOOK_MS
                 continue
             except OSError as error:
                 await self._fail("receive", error)
-            if not data:
+            if not more:
                 await self._fail("receive", "end of the connection")
-            buf.extend(data)
             return True
         return False
+
+    async def _read_into(self, buf):
+        data = await self._reader.read(_CHUNK_LEN)
+        buf.extend(data)
+        return bool(data)
 
     async def close(self):
         """Give the connection up."""

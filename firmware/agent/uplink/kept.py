@@ -80,6 +80,9 @@ class KeptConnection:
             await self.close()  # what is left of the answer must not be taken for the next one
             raise
 
+    async def _answer(self, most):
+        raise NotImplementedError  # each protocol has its own
+
     async def _write(self, data):
         self._writer.write(data)
         await self._within(self._writer.drain(), "http-timeout")
