@@ -8,8 +8,9 @@ PY := $(BIN)/python
 RUN_STAMP := $(VENV)/.runtime
 STAMP := $(VENV)/.installed
 PIP = $(PY) -m pip install --quiet --disable-pip-version-check
-CORES := $(shell $(PYTHON) -c 'import os; print(os.cpu_count() or 1)')
-PYTEST := $(PY) -m pytest -q -n $(CORES) --dist loadfile
+# Much of what tests do is waiting for processes: two workers for each core.
+WORKERS := $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
+PYTEST := $(PY) -m pytest -q -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help dev demo demo-report test test-device test-host test-e2e test-long lint format bench bench-report provision vectors clean

@@ -2,8 +2,11 @@
 
 import gc
 
+import pytest
 
-def pytest_collection_finish() -> None:
-    """What is there now stays: leave it out of every collection to come."""
+
+@pytest.fixture(autouse=True, scope="module")
+def _heap_of_its_own() -> None:
+    """What is there before a file stays: leave it out of every collection to come."""
     gc.collect()
     gc.freeze()

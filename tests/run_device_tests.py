@@ -2,7 +2,8 @@
 
 Usage: micropython tests/run_device_tests.py [NAME ...]     (NAME: journal, test_journal, ...)
 
-Each file runs in a process of its own with a bounded heap, so that one cannot disturb the next.
+Each file runs in a process of its own with a bounded heap, so that one cannot disturb the next;
+a few at a time.
 Ends with `N passed, M failed, K skipped` and exit code 0 only if nothing failed.
 """
 
@@ -12,6 +13,7 @@ import sys
 HERE = sys.argv[0].rsplit("/", 1)[0] if "/" in sys.argv[0] else "."
 ROOT = HERE[: -len("/tests")] if HERE.endswith("/tests") else HERE + "/.."
 HEAP = "32m"  # room for simulated flash; what the agent itself needs is measured elsewhere
+AT_A_TIME = 4
 
 
 def _names(arguments):
@@ -59,6 +61,10 @@ def _counts(report_path):
     return counts if len(counts) == 3 and sum(counts) else [0, 1, 0]
 
 
+def _words(counts):
+    return "%d passed, %d failed, %d skipped" % tuple(counts)
+
+
 def _report_path():
     token = "".join("%02x" % b for b in os.urandom(8))
     return "%s/device-tests-%s" % (os.getenv("TMPDIR") or "/tmp", token)
@@ -72,23 +78,33 @@ def _said(path, shown):
     os.remove(path)
 
 
+def _start(names):
+    """Runs these files at the same time; the path of the report of each, in order."""
+    paths = [_report_path() for _ in names]
+    one = "'%s' -X heapsize=%s '%s' --one %s %s >%s.out 2>&1 &"
+    started = [
+        one % (sys.executable, HEAP, sys.argv[0], name, path, path)
+        for name, path in zip(names, paths)
+    ]
+    os.system(" ".join(started) + " wait")
+    return paths
+
+
 def main(arguments):
     """Run the named files, each in its own process, and print the totals.
 
     Many provoke errors that the agent logs; without names only what failed shows its words.
     """
     total = [0, 0, 0]
-    for name in _names(arguments):
-        path = _report_path()
-        os.system(
-            "'%s' -X heapsize=%s '%s' --one %s %s >%s.out 2>&1"
-            % (sys.executable, HEAP, sys.argv[0], name, path, path)
-        )
-        counts = _counts(path)
-        _said(path + ".out", bool(arguments) or counts[1] or counts[2])
-        print("%-24s %d passed, %d failed, %d skipped" % (name, counts[0], counts[1], counts[2]))
-        total = [a + b for a, b in zip(total, counts)]
-    print("%d passed, %d failed, %d skipped" % tuple(total))
+    left = _names(arguments)
+    while left:
+        names, left = left[:AT_A_TIME], left[AT_A_TIME:]
+        for name, path in zip(names, _start(names)):
+            counts = _counts(path)
+            _said(path + ".out", bool(arguments) or counts[1] or counts[2])
+            print("%-24s %s" % (name, _words(counts)))
+            total = [a + b for a, b in zip(total, counts)]
+    print(_words(total))
     sys.exit(1 if total[1] else 0)
 
 
