@@ -19,7 +19,7 @@ from meterseal.demo.stage import Stage, open_stage, wait_until
 from meterseal.trust import load_trust
 from meterseal.verify import Standard, Verifier
 from meterseal.verify.sources import pieces
-from support.odd_server import OddServer, acknowledging, reset, server_context
+from support.odd_server import OddServer, acknowledging, cut_in_handshake, reset, server_context
 
 FAILED = re.compile(r"uplink failed code=(\S+)")
 READING = re.compile(r"^debug journal reading sequence=(\d+) ")
@@ -163,6 +163,24 @@ ODD: list[tuple[str, Callable[[Station], Callable[..., None]], str]] = [
     ("a receipt beyond the limit",
      lambda s: s.server.answer("11" * 8, receipt=bytes(1025)), "ack-none"),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("end", [lambda link: link.close(), reset], ids=["closed", "reset"])
+@pytest.mark.parametrize("most", [0, 0.01, 0.3, 0.6, 0.99, 1])
+def test_cut_in_the_handshake_and_nothing_was_sent(
+    station: Station, most: float, end: Callable[[object], None]
+) -> None:
+    """Before, within and behind the server's first flight: it is named, sampling goes on."""
+    context = server_context(station.stage.out)
+    station.server.behave(None, cut_in_handshake(context, most, end))  # type: ignore[arg-type]
+    station.expect("http-cut")
+    before = len(station.sequences)
+    assert station.server.read_bytes == 0
+    assert station.acknowledged == 0
+    wait_until(
+        "another reading", lambda: station.look() or len(station.sequences) > before, 30,
+        station.stage.out / "station.log",
+    )  # fmt: skip
 
 
 def page(text: str) -> str:

@@ -78,6 +78,7 @@ class FailuresTest(unittest.TestCase):
             ),
             (ValueError("The certificate Common Name (CN) does not match"), "tls-host-name"),
             (OSError(-30592), "tls-failed"),
+            (OSError(-29312), "http-cut"),
             (OSError(111), "connect-failed"),
             (OSError(-2), "connect-failed"),
             (OSError(104), "http-cut"),

@@ -112,6 +112,29 @@ def reset(link: socket.socket) -> None:
     link.close()
 
 
+def cut_in_handshake(
+    context: ssl.SSLContext, most: float, end: Callable[[socket.socket], None]
+) -> Callable[[socket.socket], None]:
+    """Say only this part of the server's first flight, 1 for all of it, then `end`.
+
+    All of it said, the client's answer is read, so that only the server's last word is missing.
+    """
+
+    def talk(link: socket.socket) -> None:
+        heard, said = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(heard, said, server_side=True)
+        heard.write(link.recv(65536))
+        with contextlib.suppress(ssl.SSLWantReadError):
+            tls.do_handshake()
+        flight = said.read()
+        link.sendall(flight[: int(most * len(flight))])
+        if most == 1:
+            link.recv(65536)
+        end(link)
+
+    return talk
+
+
 def server_context(directory: Path) -> ssl.SSLContext:
     """TLS context of a server with server.pem and server.key in a directory."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

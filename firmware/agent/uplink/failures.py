@@ -4,6 +4,7 @@ MicroPython gives mbedTLS's words for a refused certificate as ValueError, and n
 CPython gives OpenSSL's. The code tells the technician what to look at.
 """
 
+from agent.constant import const
 from agent.errors import UploadError
 
 _BY_WORDS = (
@@ -29,6 +30,7 @@ _REMEDIES = {
 }
 # Refused, unreachable, no route, and names that do not resolve: numbers of Linux, lwIP and macOS.
 _NOT_CONNECTED = (61, 64, 65, 101, 111, 113, 118, -2, -3, -6, -202)
+_CUT = const(-29312)  # mbedTLS: the other end closed within the handshake
 _TLS_NUMBERS = range(-32512, -8191)  # errors of mbedTLS, 0x7F00 and above, negated
 
 
@@ -41,6 +43,8 @@ def code_of(error, otherwise):
     number = error.args[0] if error.args else 0
     if number in _NOT_CONNECTED:
         return "connect-failed"
+    if number == _CUT:
+        return "http-cut"
     is_tls = isinstance(number, int) and number in _TLS_NUMBERS
     if is_tls or isinstance(error, ValueError) or "ssl" in words:
         return "tls-failed"
