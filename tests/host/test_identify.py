@@ -185,7 +185,9 @@ def test_settings_begin_with_the_commonest_and_hold_all() -> None:
 
 def test_units_to_try() -> None:
     assert units_to_try(PROFILES.values(), None) == [1, 42]
-    assert units_to_try(PROFILES.values(), 7) == [7]
+    assert units_to_try(PROFILES.values(), 7) == units_to_try(PROFILES.values(), 7, True) == [7]
+    scanned = units_to_try(PROFILES.values(), None, True)
+    assert scanned[:2] == [1, 42] and sorted(scanned) == list(range(1, 248))
 
 
 @pytest.fixture(scope="module")

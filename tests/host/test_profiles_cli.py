@@ -117,6 +117,14 @@ def test_identify_over_a_serial_port_as_json() -> None:
     assert len(tree["profiles"]) == sum("rtu" in p.bus.kinds for p in PROFILES.values())
 
 
+def test_identify_scans_all_unit_ids() -> None:
+    with MeterServer([meter("eastron-sdm630", unit_id=7)]).start_rtu() as server:
+        words = ("--baud", "9600", "--parity", "N", "--watch-s", "0", "--scan")
+        done = run("profiles", "identify", str(server.path), "--json", *words)
+    tree = json.loads(done.stdout)
+    assert (tree["best"], tree["unit_id"]) == ("eastron-sdm630", 7)
+
+
 def test_identify_where_nothing_answers() -> None:
     with MeterServer([meter("eastron-sdm120", unit_id=99)]).start_rtu() as server:
         words = ("--baud", "9600", "--parity", "N", "--unit-id", "3", "--timeout-s", "0.05")

@@ -18,9 +18,10 @@ from meterseal.identify.link import (
     settings_to_try,
     units_to_try,
 )
-from meterseal.profiles import Profile, load_all
+from meterseal.profiles import load_all
 from meterseal.resources import profiles_dir
 
+_SCAN_TIMEOUT_S = 0.2
 IDENTIFY_HELP = """Say which profile fits the meter on a line, and why the others do not.
 
 TARGET is a serial port (/dev/ttyUSB0) or HOST:PORT for Modbus TCP. Line settings and unit ids are
@@ -34,6 +35,8 @@ Examples:
 
     meterseal profiles identify COM5 --parity E --unit-id 3 --watch-s 120
 
+    meterseal profiles identify /dev/ttyUSB0 --scan --baud 9600 --parity N
+
     meterseal profiles identify 192.168.1.40:502 --json
 """
 
@@ -45,6 +48,9 @@ def identify(
         Literal["N", "E", "O"] | None, typer.Option(help="Only this parity.")
     ] = None,
     unit_id: Annotated[int | None, typer.Option(min=1, max=247, help="Only this id.")] = None,
+    scan: Annotated[
+        bool, typer.Option("--scan", help="All unit ids, 1 to 247: minutes for each line setting.")
+    ] = False,
     watch_s: Annotated[float, typer.Option(min=0, help="Watch the counter for so long.")] = 60,
     timeout_s: Annotated[float, typer.Option(help="Longest wait for an answer.")] = 1.0,
     speed: Annotated[
@@ -58,18 +64,22 @@ def identify(
     """Find the meter, judge every profile, print the verdict."""
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
     profiles = load_all(profiles_dir())
+    units = units_to_try(profiles.values(), unit_id, scan)
+    search_s = min(timeout_s, _SCAN_TIMEOUT_S) if scan else timeout_s
     if ":" in target:
-        link, unit = _over_tcp(target, profiles, unit_id, timeout_s)
+        link, unit = _over_tcp(target, units, search_s)
     else:
         settings = [
             candidate
             for candidate in settings_to_try(profiles.values())
             if baud in (None, candidate.baud) and parity in (None, candidate.parity)
         ] or [LineSettings(baud or 9600, parity or "N", 1)]
-        link, unit = _over_serial(target, settings, profiles, unit_id, timeout_s)
+        link, unit = _over_serial(target, settings, units, search_s)
     if link is None:
         _nothing(target, as_json)
         raise typer.Exit(1)
+    if search_s < timeout_s:
+        link.reopen(timeout_s)
     # Behind a gateway every meter may be found on TCP.
     tried = [p for p in profiles.values() if ":" in target or "rtu" in p.bus.kinds]
     typer.echo(f"unit {unit} answers on {link.description}; watching {watch_s:g} s", err=True)
@@ -83,16 +93,14 @@ def identify(
     raise typer.Exit(0 if result.certain else 1)
 
 
-def _over_tcp(
-    target: str, profiles: dict[str, Profile], unit_id: int | None, timeout_s: float
-) -> tuple[Link | None, int]:
+def _over_tcp(target: str, units: list[int], timeout_s: float) -> tuple[Link | None, int]:
     host, _, port = target.rpartition(":")
     if not port.isdigit():
         raise ConfigurationError(
             "target-form", f"expected HOST:PORT, found {target!r}", "For example 192.168.1.40:502."
         )
     link = open_tcp(host.strip("[]"), int(port), timeout_s)
-    for unit in units_to_try(profiles.values(), unit_id):
+    for unit in units:
         if link.answers(unit):
             return link, unit
     link.close()
@@ -100,13 +108,8 @@ def _over_tcp(
 
 
 def _over_serial(
-    path: str,
-    settings: list[LineSettings],
-    profiles: dict[str, Profile],
-    unit_id: int | None,
-    timeout_s: float,
+    path: str, settings: list[LineSettings], units: list[int], timeout_s: float
 ) -> tuple[Link | None, int]:
-    units = units_to_try(profiles.values(), unit_id)
     for candidate, link, unit in search_line(path, settings, units, timeout_s):
         if link is not None:
             return link, unit
@@ -119,7 +122,7 @@ def _nothing(target: str, as_json: bool) -> None:
         typer.echo(json.dumps({"target": target, "best": None, "profiles": []}))
     text = (
         f"no meter answered on {target}. Check wiring (A and B swapped?), supply, and the unit id "
-        "on the meter's display (--unit-id)."
+        "on the meter's display (--unit-id), or try them all (--scan)."
     )
     typer.echo(text, err=True)
 

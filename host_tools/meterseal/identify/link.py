@@ -13,6 +13,7 @@ from meterseal.profiles import Profile
 
 _PSEUDO_TERMINALS = "/dev/pts/"
 _PROBES = ((4, 0), (3, 0))
+_ALL_UNITS = range(1, 248)  # MODBUS over Serial Line V1.02, section 2.2
 
 
 @dataclass(frozen=True, order=True)
@@ -56,6 +57,12 @@ class Link:
     def answers(self, unit_id: int) -> bool:
         """Whether a meter with this unit id says anything at all, be it an exception."""
         return any(self.read(unit_id, fn, address, 2) is not None for fn, address in _PROBES)
+
+    def reopen(self, timeout_s: float) -> None:
+        """Wait so long for each answer from now on."""
+        self._client.close()
+        self._client.comm_params.timeout_connect = timeout_s
+        self._client.connect()
 
     def close(self) -> None:
         """Close the connection."""
@@ -110,11 +117,14 @@ def settings_to_try(profiles: Iterable[Profile]) -> list[LineSettings]:
     return first + sorted({settings for settings in others if settings not in counts})
 
 
-def units_to_try(profiles: Iterable[Profile], unit_id: int | None) -> list[int]:
-    """The unit id that was named, or the factory ids of the profiles."""
+def units_to_try(
+    profiles: Iterable[Profile], unit_id: int | None, scan: bool = False
+) -> list[int]:
+    """The unit id that was named, or the factory ids of the profiles; with `scan` then all."""
     if unit_id is not None:
         return [unit_id]
-    return sorted({profile.bus.unit_id for profile in profiles})
+    factory = sorted({profile.bus.unit_id for profile in profiles})
+    return factory + [unit for unit in _ALL_UNITS if scan and unit not in factory]
 
 
 def search_line(
