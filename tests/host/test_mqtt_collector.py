@@ -2,6 +2,7 @@
 acknowledgement as over HTTPS.
 """
 
+import asyncio
 import contextlib
 import json
 import shutil
@@ -13,10 +14,11 @@ import time
 import httpx
 import paho.mqtt.client as mqtt
 import pytest
+from meterseal.collector import mqtt_session
 from meterseal.collector.body import MAX_BODY_BYTES
 from meterseal.collector.ingest import split_sequence
 from meterseal.collector.mqtt import broker_of
-from meterseal.collector.mqtt_session import ANSWERS, BATCHES
+from meterseal.collector.mqtt_session import ANSWERS, BATCHES, Session
 from meterseal.collector.write_lock import WriteLock
 from meterseal.errors import EnvironmentProblem
 from meterseal.pki import write_server_files
@@ -238,3 +240,88 @@ def test_what_is_in_hand_when_the_collector_dies_comes_again_from_the_broker(tmp
             assert until(lambda: client.answers)
             assert json.loads(client.answers[0])["acks"][0]["number"] == 1
             client.close()
+
+
+class QuickIntake:
+    """Answers each upload a little later, as after a commit."""
+
+    def __init__(self):
+        self.taken = 0
+
+    def submit(self, _body, done, _source):
+        self.taken += 1
+        asyncio.get_running_loop().call_later(0.02, done, {"acks": []})
+
+
+async def end(session, task):
+    """End a session that runs."""
+    session._end("away")
+    with contextlib.suppress(OSError):
+        await task
+
+
+async def connected(intake, port):
+    """A session of one name, once it has subscribed, and the task in which it runs."""
+    session, known = Session(intake, "collector"), asyncio.Event()
+    task = asyncio.create_task(session.run("127.0.0.1", port, lambda _text: known.set()))
+    await asyncio.wait_for(known.wait(), 10)
+    return session, task
+
+
+def publish_many(port, count):
+    """Count uploads from as many devices, and wait until the broker has them."""
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+    client.max_inflight_messages_set(1000)
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    sent = [client.publish(f"{BATCHES}{n:016x}", b"upload", qos=1) for n in range(count)]
+    for one in sent:
+        one.wait_for_publish(30)
+    client.loop_stop()
+    client.disconnect()
+
+
+async def take_what_waited(port, count):
+    """How many of the uploads that came while nobody was connected reach the intake."""
+    await end(*await connected(QuickIntake(), port))
+    await asyncio.to_thread(publish_many, port, count)
+    intake = QuickIntake()
+    session, task = await connected(intake, port)
+    for _ in range(200):
+        if intake.taken >= count and not session.client._out_messages:
+            break
+        await asyncio.sleep(0.05)
+    left = len(session.client._out_messages)
+    await end(session, task)
+    return intake.taken, left
+
+
+def test_a_long_backlog_is_taken_and_answered(tmp_path):
+    """The confirmations of the answers come behind the whole backlog."""
+    settings = "max_inflight_messages 0\nmax_queued_messages 0\n"
+    with broker("mosquitto", tmp_path, settings=settings) as (_, port):
+        assert asyncio.run(take_what_waited(port, 3000)) == (3000, 0)
+
+
+def test_a_broker_that_confirms_no_answers_is_left(monkeypatch):
+    monkeypatch.setattr(mqtt_session, "MAX_UNCONFIRMED", 2)
+
+    async def answer_three():
+        session, acknowledged = Session(QuickIntake(), "collector"), []
+        session.client.ack = lambda mid, _qos: acknowledged.append(mid)
+        for mid in (1, 2, 3):
+            message = mqtt.MQTTMessage(mid, f"{BATCHES}{mid:016x}".encode())
+            session._answer(message, {"acks": []})
+        return session._why, acknowledged
+
+    why, acknowledged = asyncio.run(answer_three())
+    assert "confirms no answers" in why and acknowledged == [1, 2]
+
+
+def test_empty_messages_need_room_too(monkeypatch):
+    monkeypatch.setattr(mqtt_session, "MAX_IN_HAND_LEN", 3 * mqtt_session.MESSAGE_LEN)
+    room = mqtt_session._Room()
+    question = mqtt.MQTTMessage(1, b"")
+    for _ in range(3):
+        assert room.take(mqtt_session._size(question))
+    assert not room._has(mqtt_session._size(question))

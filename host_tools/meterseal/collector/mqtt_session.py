@@ -1,7 +1,8 @@
 """One connection to an MQTT broker: from its messages to the intake, and the answers back.
 
 The broker may send faster than a disk writes. Messages in hand are bounded by their bytes; beyond
-that nothing more is read from the connection, so that the broker has to wait.
+that nothing more is read from the connection, so that the broker has to wait. Reading waits for
+nothing that comes over the same connection: its confirmations lie behind what it sent before.
 """
 
 import asyncio
@@ -22,8 +23,10 @@ BATCHES: Final = "meterseal/v1/batches/"
 ANSWERS: Final = "meterseal/v1/answers/"
 MAX_IN_HAND_LEN: Final = 16 << 20
 """Bytes of uploads that were read and not yet answered."""
-MAX_UNCONFIRMED: Final = 1024
-"""Answers that the broker has not confirmed."""
+MESSAGE_LEN: Final = 1024
+"""What a message takes beside its content."""
+MAX_UNCONFIRMED: Final = 0xFFFF
+"""Answers that the broker has not confirmed: as many as a connection has numbers for."""
 _ID_LEN: Final = 16
 _DEVICE: Final = re.compile("[0-9a-f]{16}")
 _KEEPALIVE_S: Final = 60
@@ -35,7 +38,7 @@ class _Room:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._len = self._unconfirmed = 0
+        self._len = 0
         self._closed = False
 
     def take(self, length: int) -> bool:
@@ -46,14 +49,12 @@ class _Room:
             return not self._closed
 
     def _has(self, length: int) -> bool:
-        free = self._len == 0 or self._len + length <= MAX_IN_HAND_LEN
-        return free and self._unconfirmed < MAX_UNCONFIRMED
+        return self._len == 0 or self._len + length <= MAX_IN_HAND_LEN
 
-    def change(self, length: int = 0, unconfirmed: int = 0) -> None:
-        """More or less in hand."""
+    def free(self, length: int) -> None:
+        """Less is in hand."""
         with self._changed:
-            self._len += length
-            self._unconfirmed += unconfirmed
+            self._len -= length
             self._changed.notify()
 
     def close(self) -> None:
@@ -61,6 +62,10 @@ class _Room:
         with self._changed:
             self._closed = True
             self._changed.notify()
+
+
+def _size(message: paho.MQTTMessage) -> int:
+    return MESSAGE_LEN + len(message.payload)
 
 
 class Session:
@@ -81,7 +86,7 @@ class Session:
         )
         self.client.connect_timeout = _CONNECT_S
         self.client.on_message = self._on_message
-        self.client.on_publish = lambda *_: self._room.change(unconfirmed=-1)
+        self.client.max_queued_messages_set(MAX_UNCONFIRMED)
 
     async def run(self, host: str, port: int, say: Callable[[str], None]) -> None:
         """Until the connection ends. Raises OSError, which says why."""
@@ -121,7 +126,7 @@ class Session:
             self._loop.call_soon_threadsafe(say, "connected")
 
     def _on_message(self, _client: Any, _data: Any, message: paho.MQTTMessage) -> None:
-        if self._room.take(len(message.payload)):
+        if self._room.take(_size(message)):
             self._loop.call_soon_threadsafe(self._take, message)
 
     # What follows runs on the event loop.
@@ -129,7 +134,7 @@ class Session:
     def _take(self, message: paho.MQTTMessage) -> None:
         device = message.topic.removeprefix(BATCHES)
         if len(device) != _ID_LEN:
-            self._room.change(-len(message.payload))
+            self._room.free(_size(message))
             self.client.ack(message.mid, message.qos)
         elif len(message.payload) > MAX_BODY_BYTES:
             text = f"expected at most {MAX_BODY_BYTES} bytes"
@@ -157,6 +162,9 @@ class Session:
             self._end(str(found))
             return
         content = as_json(found.body() if isinstance(found, CollectorError) else found)
-        self._room.change(-len(message.payload), 1)
+        topic = ANSWERS + message.topic.removeprefix(BATCHES)
+        if self.client.publish(topic, content, qos=1).rc is paho.MQTT_ERR_QUEUE_SIZE:
+            self._end("confirms no answers")
+            return
+        self._room.free(_size(message))
         self.client.ack(message.mid, message.qos)
-        self.client.publish(ANSWERS + message.topic.removeprefix(BATCHES), content, qos=1)
