@@ -15,20 +15,21 @@ class FollowedFile:
     def news(self) -> bytes | None:
         """What the file holds, if that is not what it held at the last call; else None.
 
-        A file that is gone, or that cannot be read, is no news: OSError, once.
+        A file that is gone, or that cannot be read, is no news: OSError, once. Each call tries
+        again.
         """
         try:
             found = self.path.stat()
+            seen = found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
+            if seen == self._seen:
+                return None
+            data = self.path.read_bytes()
         except OSError:
-            gone, self._seen, self._digest = self._seen != (), (), b""
-            if gone:
+            told, self._seen, self._digest = self._seen == (), (), b""
+            if not told:
                 raise
             return None
-        seen = found.st_mtime_ns, found.st_size, found.st_ino
-        if seen == self._seen:
-            return None
         self._seen = seen
-        data = self.path.read_bytes()
         digest = hashlib.sha256(data).digest()
         if digest == self._digest:
             return None
