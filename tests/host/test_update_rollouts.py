@@ -30,7 +30,7 @@ from meterseal.trust_keys import public_bytes
 from meterseal.update.build import build_image, build_settings
 from meterseal.update.manifest import read_manifest
 from meterseal.update.rings import Plan
-from meterseal.update.shelf import SIGNED, Shelf
+from meterseal.update.shelf import SIGNED, Published, Shelf
 from meterseal.verify import Opener, signature_opener
 from sqlalchemy import update
 from support.station import Station
@@ -290,3 +290,41 @@ def test_what_is_offered_is_what_the_owner_signed(tmp_path: Path) -> None:
     assert read_manifest(offer, public_bytes(OWNER))[0].number == 1
     assert world.rollouts.offer(next(iter(world.stations)), "BENCH", [0, 1, 0, 0]) == b""
     assert world.rollouts.offer("00" * 8, "BENCH", [0, 0, 0, 0]) == b""  # nobody's
+
+
+def offered_update(place: Path) -> Published:
+    """An update on the shelf that one station was offered."""
+    world = World(place, Plan(("rest",)))
+    [one] = Shelf(place / "updates").updates()
+    one.offer_to(next(iter(world.stations)))
+    return one
+
+
+def test_a_file_that_is_being_written_is_no_offer(tmp_path: Path) -> None:
+    one = offered_update(tmp_path)
+    before = one.offered()
+    (one.directory / "offered" / ".00000000000000aa.12.345").write_text("1790000000")
+    assert one.offered() == before and len(before) == 1
+
+
+def test_a_mark_that_vanishes_is_no_offer(tmp_path: Path) -> None:
+    one = offered_update(tmp_path)
+    before = one.offered()
+    (one.directory / "offered" / "00000000000000aa").symlink_to(tmp_path / "nothing")
+    assert one.offered() == before
+
+
+def test_an_offer_that_is_noted_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = offered_update(tmp_path)
+    monkeypatch.setattr(Path, "write_bytes", lambda *_: pytest.fail("wrote a file"))
+    one.offer_to(next(iter(one.offered())))
+
+
+def test_an_update_that_is_being_published_is_not_on_the_shelf(tmp_path: Path) -> None:
+    one = offered_update(tmp_path)
+    half = one.directory.with_name(".9-settings")
+    half.mkdir()
+    (half / SIGNED).write_bytes(one.signed)
+    assert [found.directory for found in Shelf(tmp_path / "updates").updates()] == [one.directory]

@@ -26,6 +26,8 @@ from meterseal.update.manifest import Manifest, read_manifest
 from meterseal.update.rings import Plan, check_known, check_ring
 
 SIGNED = "manifest.cose"
+_WHOLE = "[!.]*"
+"""Names of what is whole: with a dot it is being written, or was when a process died."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,9 @@ class Published:
 
     def offered(self) -> dict[str, int]:
         """Device id -> when it was first offered, in Unix seconds."""
-        return {
-            path.name: int(path.read_text()) for path in (self.directory / "offered").iterdir()
-        }
+        marks = (self.directory / "offered").glob(_WHOLE)
+        found = {path.name: _text(path) for path in marks}
+        return {device: int(text) for device, text in found.items() if text}
 
     def offer_to(self, device: str) -> None:
         """Note the first offer; the time of the first one stays."""
@@ -51,8 +53,7 @@ class Published:
     @property
     def paused(self) -> str:
         """Why it is offered to nobody now; empty while it goes on."""
-        path = self.directory / "paused"
-        return path.read_text(encoding="utf-8") if path.exists() else ""
+        return _text(self.directory / "paused")
 
     def pause(self, reason: str) -> None:
         """Offer it to nobody until the owner lets it go on."""
@@ -62,8 +63,7 @@ class Published:
     @property
     def excused(self) -> frozenset[str]:
         """Devices whose failure the owner knows of."""
-        path = self.directory / "excused"
-        return frozenset(path.read_text().split()) if path.exists() else frozenset()
+        return frozenset(_text(self.directory / "excused").split())
 
     def resume(self, excused: Collection[str]) -> None:
         """Offer it again; these devices have failed, and that is known."""
@@ -79,7 +79,7 @@ class Shelf:
 
     def updates(self) -> list[Published]:
         """All of them, the newest first."""
-        found = [self._load(path.parent) for path in self._root.glob(f"*/{SIGNED}")]
+        found = [self._load(path.parent) for path in self._root.glob(f"{_WHOLE}/{SIGNED}")]
         return sorted(found, key=lambda one: one.manifest.number, reverse=True)
 
     def _load(self, directory: Path) -> Published:
@@ -99,7 +99,7 @@ class Shelf:
 
     def boards(self) -> dict[str, str]:
         """Device id -> board, as the stations say."""
-        return {path.name: path.read_text() for path in (self._root / "boards").glob("[!.]*")}
+        return {path.name: _text(path) for path in (self._root / "boards").glob(_WHOLE)}
 
     def tell_board(self, device: str, board: str) -> None:
         """A station says what it is."""
@@ -163,6 +163,14 @@ def _signed(built: Path, manifest: Manifest) -> bytes:
     return signed
 
 
+def _text(path: Path) -> str:
+    """What a file says; nothing if there is none, or none any more."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+
+
 def _replace(path: Path, data: bytes) -> None:
     made = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
     made.write_bytes(data)
@@ -171,6 +179,8 @@ def _replace(path: Path, data: bytes) -> None:
 
 def _create(path: Path, data: bytes) -> None:
     """A new file, whole or not at all; FileExistsError if there is one."""
+    if path.exists():
+        raise FileExistsError(path)
     made = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
     made.write_bytes(data)
     try:
