@@ -13,11 +13,13 @@ import httpx
 import pytest
 from meterseal.collector.alerts import KINDS, alerts
 from meterseal.collector.database import Database
+from meterseal.collector.fleet import Fleet
 from meterseal.collector.ingest import sort_in, split_sequence
 from meterseal.collector.metrics import Metrics
 from meterseal.collector.pictures import bars, map_of
 from meterseal.collector.places import Places
 from meterseal.collector.records import Upload
+from meterseal.collector.schema import CHAINS
 from meterseal.collector.status import DeviceStatus, StatusFile
 from meterseal.collector.store import Store
 from meterseal.collector.watch import Watch
@@ -268,3 +270,18 @@ def test_a_map_and_places_of_the_trust_file(tmp_path):
 def test_bars_say_what_they_show():
     picture = bars({496_000: 1500.0, 496_002: 500.0}, "kWh", 1000, "Energy by hour")
     assert picture.count("<rect") == 2 and "1.500 kWh" in picture and bars({}, "kWh", 1, "") == ""
+
+
+def test_the_table_counts_chains_of_any_length(world, station):
+    """Numbers are what a station seals: two of 2**63 - 1 are more than a database adds up."""
+    status, places = StatusFile(world.folder), Places(world.folder / "trust.json")
+    fleet = Fleet(world.database, world.trust, status, places)
+    world.send(*station.seals(2))
+    station.chain = bytes(16)
+    station.number = 0
+    world.send(*station.seals(3))
+    assert [one.batches for one in fleet.lines()] == [5]
+    with world.database.write() as connection:
+        connection.execute(CHAINS.update().values(highest=(1 << 63) - 1))
+    [line] = fleet.lines()
+    assert line.batches >= (1 << 63) - 1 and line.station == "station-1"

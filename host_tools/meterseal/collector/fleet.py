@@ -3,7 +3,7 @@
 import time
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import Float, cast, func, select
 
 from meterseal.collector.alerts import SILENT_MS, alerts
 from meterseal.collector.database import Database
@@ -58,10 +58,14 @@ class Fleet:
         return alerts(devices, self.places.calibration_until(), now)
 
     def _stored(self) -> tuple[dict[bytes, Any], dict[bytes, int]]:
-        """Chains summed up by device, and when the newest batch of each came."""
+        """Chains summed up by device, and when the newest batch of each came.
+
+        The sum is one of floats, exact up to 2**53: a number is up to 2**63 - 1, as a station says
+        it, and a sum of integers fails for all devices if it goes beyond that for one.
+        """
         query = select(
             CHAINS.c.device,
-            func.sum(CHAINS.c.highest),
+            func.sum(cast(CHAINS.c.highest, Float)),
             func.max(CHAINS.c.number),
             func.max(CHAINS.c.waiting),
             func.max(CHAINS.c.forked),
@@ -90,7 +94,7 @@ def _line(
         energy = f"{status.energy_import_mwh / 1e6:,.1f}"
         clock = "set" if status.clock_set else "not known"
     state = _state(bool(forked), bool(waiting), errors, clock, lag_s)
-    return Line(kid.hex(), station, batches, head, lag_s, state, energy, clock, errors)
+    return Line(kid.hex(), station, int(batches), head, lag_s, state, energy, clock, errors)
 
 
 def _state(
