@@ -1,7 +1,8 @@
 """Outgoing webhooks: verified batches and alerts, as JSON, signed with a shared secret.
 
 A receiver that is down is tried again with growing pauses; what does not fit into the queue
-meanwhile is counted and said in the next delivery. Nothing here can hold up the intake.
+meanwhile, or is refused for good, is counted and said in the next delivery. Nothing here can hold
+up the intake.
 """
 
 import asyncio
@@ -24,6 +25,8 @@ MAX_WAITING: Final = 10_000
 _TOGETHER: Final = 200
 _PAUSE_S: Final = (1.0, 5.0, 30.0, 120.0)
 _TIMEOUT_S: Final = 10.0
+_LATER: Final = (408, 429)
+"""Refusals (4xx) of now, not of this content: request timeout, too many requests."""
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -41,6 +44,7 @@ class Webhook:
                 "http:// is for a receiver on this machine alone.",
             )
         self.url, self._secret, self._kinds = url, secret, kinds
+        self._place = f"{parts.scheme}://{parts.netloc.decode()}"  # the rest may be a secret
         self._waiting: queue.Queue[dict[str, Any]] = queue.Queue(MAX_WAITING)
         self._dropped = 0
 
@@ -76,29 +80,34 @@ class Webhook:
     async def _deliver(
         self, client: httpx.AsyncClient, some: list[dict[str, Any]], say: Callable[[str], None]
     ) -> None:
-        """Until the receiver answers 2xx; 4xx says that it never will take this."""
+        """Until the receiver answers 2xx; most 4xx say that it never will take this."""
         dropped, self._dropped = self._dropped, 0
         body = json.dumps({"news": some, "dropped": dropped}, separators=(",", ":")).encode()
         signature = hmac.new(self._secret, body, hashlib.sha256).hexdigest()
         headers = {"Content-Type": "application/json", SIGNATURE: f"sha256={signature}"}
         attempt = 0
         while True:
-            problem = await self._post(client, body, headers)
-            if problem is None:
+            problem, for_good = await self._post(client, body, headers)
+            if not problem:
                 say(f"{self._waiting.qsize()} wait")
                 return
             say(f"{problem}; {self._waiting.qsize()} wait")
-            _LOG.warning("webhook %s: %s", self.url, problem)
-            if problem.startswith("4"):
+            _LOG.warning("webhook %s: %s", self._place, problem)
+            if for_good:
+                self._dropped += dropped + len(some)
                 return
             await asyncio.sleep(_PAUSE_S[min(attempt, len(_PAUSE_S) - 1)])
             attempt += 1
 
     async def _post(
         self, client: httpx.AsyncClient, body: bytes, headers: dict[str, str]
-    ) -> str | None:
+    ) -> tuple[str, bool]:
+        """What went wrong, if anything, and whether it always will."""
         try:
             answer = await client.post(self.url, content=body, headers=headers)
         except httpx.HTTPError as problem:
-            return f"not delivered: {problem!r}"
-        return None if answer.is_success else f"{answer.status_code} answered"
+            return f"not delivered: {problem!r}", False
+        if answer.is_success:
+            return "", False
+        for_good = answer.is_client_error and answer.status_code not in _LATER
+        return f"{answer.status_code} answered", for_good
