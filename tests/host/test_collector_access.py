@@ -3,11 +3,14 @@
 import json
 import subprocess
 import sys
+import threading
+import time
 
 import httpx
 import pytest
 from meterseal.audit.receipts import acks_of
 from meterseal.cli.main import main
+from meterseal.collector import tokens
 from meterseal.collector.access import ALLOWED, LOGIN, ROLES, STATIONS
 from meterseal.collector.serve import Settings, build, check_open, prepare
 from meterseal.collector.tokens import FILE, LiveTokens, add_token, read_tokens, revoke_token
@@ -204,3 +207,30 @@ def test_serving_without_its_options_is_a_usage_error():
     command = [sys.executable, "-m", "meterseal", "collect", "--data", "x"]
     ended = subprocess.run(command, check=False, capture_output=True, text=True)
     assert ended.returncode == 2 and "--trust" in ended.stderr
+
+
+def test_changes_of_tokens_take_turns(tmp_path, monkeypatch):
+    """A token that is revoked while another one is added stays revoked."""
+    stolen, secret = add_token(tmp_path, "stolen", "operator")
+    live, write, began = LiveTokens(tmp_path), tokens._write, threading.Event()
+
+    def slow(data, changed):
+        began.set()
+        time.sleep(0.3)
+        write(data, changed)
+
+    monkeypatch.setattr(tokens, "_write", slow)
+    adding = threading.Thread(target=add_token, args=(tmp_path, "other", "viewer"))
+    adding.start()
+    assert began.wait(10)
+    monkeypatch.setattr(tokens, "_write", write)
+    revoke_token(tmp_path, stolen.id)
+    adding.join()
+    assert live.holder(secret) is None
+    assert [one.name for one in read_tokens(tmp_path)] == ["stolen", "other"]
+
+
+def test_revoking_in_a_directory_that_is_none_makes_none(tmp_path):
+    with pytest.raises(ConfigurationError) as refused:
+        revoke_token(tmp_path / "typo", "00000000")
+    assert refused.value.code == "token-unknown" and not (tmp_path / "typo").exists()

@@ -16,9 +16,11 @@ from typing import Any, Final
 
 from meterseal.collector.access import ROLES
 from meterseal.collector.followed import FollowedFile
+from meterseal.collector.write_lock import turn
 from meterseal.errors import ConfigurationError, EnvironmentProblem
 
 FILE: Final = "tokens.json"
+_LOCK: Final = "tokens.lock"
 _FORMAT: Final = "meterseal-tokens"
 _PREFIX: Final = "mst_"
 _LOG: Final = logging.getLogger(__name__)
@@ -78,25 +80,33 @@ def add_token(data: Path, name: str, role: str, days: int = 0) -> tuple[Token, s
     now = int(time.time())
     expires = now + days * 86_400 if days else 0
     token = Token(secrets.token_hex(4), name, role, _digest(secret), now, expires)
-    _write(data, [*read_tokens(data), token])
+    data.mkdir(parents=True, exist_ok=True)
+    with turn(data / _LOCK):
+        _write(data, [*read_tokens(data), token])
     return token, secret
 
 
 def revoke_token(data: Path, id: str) -> Token:
     """It opens nothing any more. Raises ConfigurationError `token-unknown`."""
-    tokens = read_tokens(data)
-    found = next((one for one in tokens if one.id == id), None)
-    if found is None:
-        text = f"expected the id of a token, found {id!r}"
-        raise ConfigurationError("token-unknown", text, "See `meterseal collect token list`.")
-    revoked = replace(found, revoked_unix_s=found.revoked_unix_s or int(time.time()))
-    _write(data, [revoked if one is found else one for one in tokens])
-    return revoked
+    if not data.is_dir():
+        raise _unknown(id)
+    with turn(data / _LOCK):
+        tokens = read_tokens(data)
+        found = next((one for one in tokens if one.id == id), None)
+        if found is None:
+            raise _unknown(id)
+        revoked = replace(found, revoked_unix_s=found.revoked_unix_s or int(time.time()))
+        _write(data, [revoked if one is found else one for one in tokens])
+        return revoked
+
+
+def _unknown(id: str) -> ConfigurationError:
+    text = f"expected the id of a token, found {id!r}"
+    return ConfigurationError("token-unknown", text, "See `meterseal collect token list`.")
 
 
 def _write(data: Path, tokens: list[Token]) -> None:
     """Whole or not at all, and never readable by others."""
-    data.mkdir(parents=True, exist_ok=True)
     document: dict[str, Any] = {"format": _FORMAT, "version": 1}
     document["tokens"] = [asdict(one) for one in tokens]
     made = data / f".{FILE}.{os.getpid()}"

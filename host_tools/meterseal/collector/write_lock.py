@@ -6,6 +6,8 @@ The lock file carries no information; the system frees it when its holder dies.
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -44,3 +46,15 @@ class WriteLock:
         if self._path is not None:
             fcntl.flock(self._file, fcntl.LOCK_UN)
         self._threads.release()
+
+
+@contextmanager
+def turn(path: Path) -> Iterator[None]:
+    """Hold a lock file for one change of the file beside it."""
+    file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        if fcntl:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(file)
