@@ -88,6 +88,17 @@ class Bench:
         raise AssertionError(f"expected a station that stands, found {said}")
 
 
+# A board starts itself again where it stopped, which a PC does not.
+BOARD_LIKE = b"""
+
+def _pause_and_reset(self):
+    self.reset("paused")
+
+
+Board.pause_and_reset = _pause_and_reset
+"""
+
+
 def code_files(built: Path) -> dict[str, bytes]:
     return {path: (built / path).read_bytes() for path in (PACK, "agent/p256_table.bin")}
 
@@ -139,6 +150,7 @@ def test_one_that_cannot_be_started_gives_way_for_good(
     }
     sources.pop(path.replace(".mpy", ".py"))
     sources[path] = text.encode()
+    sources["agent/ports/unix.py"] += BOARD_LIKE
     table = (firmware_dir() / "agent/p256_table.bin").read_bytes()
     bench = Bench(tmp_path)
     bench.keep(CODE, {PACK: pack(sources), "agent/p256_table.bin": table})

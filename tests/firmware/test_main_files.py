@@ -70,6 +70,35 @@ class MainTest(unittest.TestCase):
         self.assertFalse(main.stopped(self.board, error, ["/", "--check"]))
         self.assertFalse(main.stopped(None, error, []))
 
+    def main(self, error, in_slot):
+        """The answer of `main` on this board, whose station cannot be built."""
+
+        class Port:
+            Board = staticmethod(lambda root: self.board)
+
+        def start(board):
+            raise error
+
+        self.board.safe_mode = lambda: False
+        kept = main.port_module, main.start
+        main.port_module, main.start = lambda: Port, start
+        try:
+            return main.main([], in_slot)
+        finally:
+            main.port_module, main.start = kept
+
+    def test_a_slot_that_cannot_start_tells_who_handed_over(self):
+        for error in (ImportError, MemoryError, ValueError, OSError):
+            with self.assertRaises(error):
+                self.main(error("incompatible .mpy file"), True)
+        self.assertEqual(self.board.paused, 0)
+        self.assertEqual(self.main(ImportError("no"), False), 1)  # nobody to hand back to
+        self.assertEqual(self.board.paused, 1)
+
+    def test_a_refusal_is_no_reason_to_give_a_slot_up(self):
+        self.assertEqual(self.main(FwError("config-syntax", "no JSON"), True), 1)
+        self.assertEqual(self.board.paused, 1)
+
     def test_a_store_that_refuses_does_not_prevent_the_reset(self):
         def refuse(name, blob):
             raise OSError(28)
