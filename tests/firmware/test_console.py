@@ -7,6 +7,8 @@ import unittest
 from agent import led, log
 from agent.console import Console
 from agent.inspect import answer
+from agent.ports.link import Lan, Link
+from agent.ports.wifi import Wifi
 from fakes.whole_board import WholeBoard
 from support import minicbor
 from support.sealing_station import sequences
@@ -105,6 +107,37 @@ class ConsoleTest(unittest.TestCase):
             sorted(set(found) - set(name for name in found if found[name])),
             ["acknowledged", "clock", "collector", "network", "tls"],
         )
+
+    def test_the_way_begins_with_the_link_of_a_board(self):
+        class Driver:
+            up = False
+
+            def isconnected(self):
+                return self.up
+
+        class Uplink:
+            trouble = ""
+
+        for kind, *rest in ((Lan, None), (Wifi, "", "", "", None)):
+            driver = Driver()
+            self.app.uplink, self.app.board.link = Uplink(), Link(None, None)
+            self.assertEqual(self.way(), [0, 0, 0])  # not even made
+            self.app.board.link._interface = kind(driver, *rest)
+            self.assertEqual(self.way(), [0, 0, 0])
+            driver.up = True
+            self.assertEqual(self.way(), [1, 1, 1])
+
+    def way(self):
+        """Whether network, TLS and collector are right, by the self-test."""
+        found = {}
+
+        class Out:
+            async def send(self, value):
+                if value[0] == "check":
+                    found[value[1]] = value[2]
+
+        asyncio.run(answer(self.app, "check", Out()))
+        return [found[name] for name in ("network", "tls", "collector")]
 
     def test_last_errors(self):
         log.error("meter", "timeout", unit=1)

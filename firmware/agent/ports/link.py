@@ -19,6 +19,10 @@ class Link:
         self._interface = None
         self.pause_s = 0
 
+    def is_up(self):
+        """Whether there is a way to the network."""
+        return bool(self._interface and self._interface.is_up())
+
     def rssi_dbm(self):
         """Signal strength, or None where there is none."""
         return self._interface.rssi_dbm() if self._interface else None
@@ -40,6 +44,10 @@ class Lan:
     def __init__(self, lan, sleep_ms):
         self._lan = lan
         self._sleep_ms = sleep_ms
+
+    def is_up(self):
+        """Whether the cable is in, and the station has an address."""
+        return self._lan.isconnected()
 
     def rssi_dbm(self):
         """A cable has none."""
