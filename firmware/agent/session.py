@@ -146,8 +146,8 @@ class Session:
         mark = self._forward(seen.mark)
         if not follows(self.last, mark):
             return self._finish(self.last, "A")
-        if self.restarted:
-            self.cut = self.last
+        if self.restarted and (not self.cut or self.cut.letter == ocmf.UNKNOWN):
+            self.cut = self.last  # else an older one is still to be judged
         if self._too_long(seen):
             self.middle = [one for one in self.middle if one.sequence <= self.cut.sequence]
             return self._finish(self.cut, "P")

@@ -197,14 +197,15 @@ class Sessions:
         meter = self._meters.watches.index(watch)
         seen = session_meter.seen(watch, reading, self._clock)
         self._fiscal.note(meter, watch, reading, seen, self._meters.interval_ms // 2)
-        steps = []
+        steps, judged = [], False
         for number, session in enumerate(self.sessions):
             if session.settings["meter"] == meter:
-                before = session.state
+                before, cut = session.state, session.cut
                 if session.take(seen):
                     steps.append((number + 1, session.user, _step(before, session)))
+                judged = judged or session.cut is not cut  # not once more after the next cut
         active = any([session.state == ACTIVE for session in self.sessions])
-        if steps or (active and seen.mono_ms - self._kept_ms >= _KEEP_MS):
+        if steps or judged or (active and seen.mono_ms - self._kept_ms >= _KEEP_MS):
             self._kept_ms = seen.mono_ms
             self.book.save()  # before it is told: what was told has a record
         for step in steps:

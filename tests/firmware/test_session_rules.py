@@ -242,6 +242,40 @@ class OutageTest(unittest.TestCase):
             world.step()
             self.assertEqual(self.ends(world), expected)
 
+    def test_a_supply_that_flaps_does_not_hide_it(self):
+        for seconds, expected in (
+            (600, [["B", "C", "E"]]),
+            (8 * 3600, [["B", "P"], ["B", "E"]]),
+        ):
+            world = self.after(seconds, None)
+            world.boot()
+            world.step()
+            world.clock.set_utc(world.now_ms, COLLECTOR, 20)
+            world.step()
+            self.assertEqual(self.ends(world), expected)
+
+    def test_one_that_was_judged_is_not_added_to_the_next(self):
+        world = self.after(3000, None)
+        world.clock.set_utc(world.now_ms, COLLECTOR, 20)
+        world.step()
+        world.pass_time(900)
+        world.clock_source = COLLECTOR
+        world.boot()
+        self.assertEqual([ends[-1] for ends in self.ends(world)], ["E"])
+
+    def test_a_cut_of_unknown_time_does_not_hide_a_later_one(self):
+        world = SessionWorld()
+        world.clock_source = None
+        world.boot()
+        world.closed, world.watts = True, 7000
+        world.step()
+        for source, seconds in ((None, 0), (COLLECTOR, 60), (COLLECTOR, 8 * 3600)):
+            world.pass_time(seconds)
+            world.clock_source = source
+            world.boot()
+            world.step()
+        self.assertEqual([ends[-1] for ends in self.ends(world)], ["P", "E"])
+
 
 class GateTest(unittest.TestCase):
     """Nothing that fails it is signed."""
