@@ -7,11 +7,14 @@ Must never run beside the application, and leaves the old key in place if anythi
 from . import session_book
 from .boots import UNKNOWN, Boots
 from .clock import Clock, Floor
+from .constant import const
+from .errors import KeystoreError
 from .journal import Journal
 from .sealer_gather import OCMF
 from .version import BUILD_UNIX_S, VERSION
 
 _HEALTH = 16
+_TRIES = const(8)  # in a row: the sealer halves what finds too little memory six times
 
 
 def seal_waiting(board, keystore, signer):
@@ -23,8 +26,23 @@ def seal_waiting(board, keystore, signer):
         return
     sealer = _sealer(board, journal, keystore, signer)
     sealer.recover(recovery)
-    while _waits(journal) and sealer.seal_once():
-        pass
+    _seal_all(journal, sealer)
+
+
+def _seal_all(journal, sealer):
+    """A batch at a time; what finds too little memory is tried again, with less in it."""
+    tries = _TRIES
+    while _waits(journal):
+        if not tries:
+            raise KeystoreError(
+                "rollover-records",
+                "expected that each record of a session can be sealed, found one that waits; the "
+                "key stays: let the station run until it has sealed, and ask again",
+            )
+        try:
+            tries = _TRIES if sealer.seal_once() else tries - 1
+        except MemoryError:
+            tries -= 1
 
 
 def _waits(journal):

@@ -9,6 +9,7 @@ from agent import log
 from agent.errors import KeystoreError
 from agent.keystore import Keystore
 from agent.rollover import roll_over
+from agent.sealer import Sealer
 from agent.sealer_gather import OCMF
 from fakes.nor_flash import PowerCut
 from fakes.whole_board import WholeBoard
@@ -118,7 +119,8 @@ class RolloverTest(unittest.TestCase):
         for pending in (False, True):
             self.check_records(pending)
 
-    def check_records(self, pending):
+    def ended(self, pending=False):
+        """Board and application whose session ended, with its record in no batch yet."""
         board = WholeBoard(sessions=[{"contact_pin": 4}], seal_interval_s=3600)
         app = board.power_on()
         log.configure(log.OFF)
@@ -126,6 +128,40 @@ class RolloverTest(unittest.TestCase):
         asyncio.run(run_for(app, board, 60))
         fresh_loop()
         end_session(app, pending)
+        return board, app
+
+    def short_of_memory(self, times):
+        """The next `times` batches find too little."""
+        composed = Sealer._composed
+
+        def fail(sealer, gathered):
+            self.failed += 1
+            if self.failed <= times:
+                raise MemoryError
+            return composed(sealer, gathered)
+
+        self.failed = 0
+        Sealer._composed = fail
+        self.addCleanup(setattr, Sealer, "_composed", composed)
+
+    def test_too_little_memory_for_a_batch_is_no_reason_to_leave_records(self):
+        board, app = self.ended()
+        self.short_of_memory(3)
+        roll_over(board, binascii.hexlify(app.signer.kid_8).decode(), ENTROPY)
+        left = [kind for kind, _ in board.power_on().journal.unsealed()]
+        self.assertFalse(OCMF in left)
+
+    def test_a_record_that_cannot_be_sealed_keeps_the_old_key(self):
+        board, app = self.ended()
+        self.short_of_memory(10**6)
+        with self.assertRaises(KeystoreError) as caught:
+            roll_over(board, binascii.hexlify(app.signer.kid_8).decode(), ENTROPY)
+        self.assertEqual(caught.exception.code, "rollover-records")
+        self.assertTrue(self.failed < 20)
+        self.assertEqual(Keystore.load(board.store).signer().kid_8, app.signer.kid_8)
+
+    def check_records(self, pending):
+        board, app = self.ended(pending)
         old = app.signer.kid_8
         made = roll_over(board, binascii.hexlify(old).decode(), ENTROPY)
         self.assertNotEqual(binascii.unhexlify(made["device_id"]), old)
