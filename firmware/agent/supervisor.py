@@ -100,10 +100,10 @@ class Supervisor:
             self._overdue(task, now)
 
     def _start(self, task, now):
-        task.state = RUNNING
         task.outcome = None
         task.since_ms = task.seen_ms = now
         task.handle = asyncio.create_task(self._guard(task))
+        task.state = RUNNING  # only now: without memory the next step tries again
 
     async def _guard(self, task):
         """Keeps what the task raised, so that the loop never loses it."""

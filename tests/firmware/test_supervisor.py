@@ -1,7 +1,7 @@
 import asyncio
 import unittest
 
-from agent import boots, log
+from agent import boots, log, supervisor
 from agent.errors import FwError
 from agent.supervisor import Supervisor, pause_ms, reason_of
 from fakes.board import Store
@@ -136,6 +136,37 @@ class SupervisorTest(unittest.TestCase):
         self.bench.supervisor.add("short", returns, 2000)
         self.run_s(2)
         self.assertEqual(self.bench.events[0], (9, ["short", "returned"]))
+
+    def test_a_start_that_finds_no_memory_is_tried_again(self):
+        failures = [MemoryError, MemoryError]
+
+        class Asyncio:
+            CancelledError = asyncio.CancelledError
+
+            @staticmethod
+            def create_task(made):
+                if failures:
+                    made.close()
+                    raise failures.pop()
+                return asyncio.create_task(made)
+
+        async def sleep_ms(ms):
+            await asyncio.sleep(0)
+            self.bench.now_ms += ms
+            if self.bench.now_ms > 10000:
+                raise Reset("the end of the test")
+
+        async def works(check_in):
+            self.starts += 1
+            await self.good(check_in)
+
+        self.addCleanup(setattr, supervisor, "asyncio", supervisor.asyncio)
+        supervisor.asyncio = Asyncio
+        self.bench.supervisor._sleep_ms = sleep_ms
+        self.bench.supervisor.add("meters", works, 2000)
+        with self.assertRaises(Reset):
+            asyncio.run(self.bench.supervisor.run())
+        self.assertEqual((self.starts, self.bench.events), (1, []))
 
     def test_reasons_are_short_and_prefer_codes(self):
         self.assertEqual(reason_of(FwError("journal-full", "text")), "journal-full")
