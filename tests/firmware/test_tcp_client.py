@@ -150,6 +150,44 @@ class Faults(unittest.TestCase):
                 bench.read()
 
 
+class OtherFrames(unittest.TestCase):
+    """A gateway that sends frames which answer nothing that was asked."""
+
+    def bench(self, answers):
+        """Such a one; the answer comes behind as many of them, one each half millisecond."""
+        bench = Tcp(lim=limits(first_byte_ms=300, retries=0))
+        respond = bench.meter.respond
+
+        def flood(request):
+            frame = respond(request)[0][1]
+            other = bytes((frame[0] ^ 0x40,)) + frame[1:]
+            frames = [(500 * number, other) for number in range(1, answers + 1)]
+            return frames + [(500 * answers + 500, frame)]
+
+        bench.peer.answer = flood
+        return bench
+
+    def test_does_not_hold_a_read_past_its_limit(self):
+        bench = self.bench(3000)
+        start_us = bench.timing.now_us
+        with self.assertRaises(ModbusTimeout):
+            bench.read()
+        self.assertTrue(bench.timing.now_us - start_us < 320000)
+        self.assertEqual((bench.counters.timeouts, bench.counters.late > 500), (1, True))
+
+    def test_an_answer_that_waits_behind_them_is_kept_where_another_task_held_the_loop(self):
+        bench = self.bench(3)
+        receive = bench.client._stream.receive
+
+        async def held(buf, wait_ms):
+            got = await receive(buf, wait_ms)
+            bench.timing.advance_us(400000)
+            return got
+
+        bench.client._stream.receive = held
+        self.assertEqual(bench.read(), WORDS)
+
+
 class SlowReader:
     """Gives what has come only when the limit has passed: another task was due before."""
 
