@@ -4,6 +4,7 @@ Loaded with `session_task`. Must never make more records than one an interval.
 """
 
 from . import ocmf, session_meter, session_record
+from .errors import SessionError
 
 
 class Fiscal:
@@ -31,9 +32,20 @@ class Fiscal:
         fields = session_record.fiscal_fields(serial, seen.model, reading.sequence)
         self._waiting[meter] = (fields, self._item(reading, seen, t_unix_ms))
 
-    def next(self):
-        """(fields, reading) for `session_record.fiscal`, or None."""
-        return self._waiting.pop(min(self._waiting)) if self._waiting else None
+    def waits(self):
+        """Whether there is a record to issue."""
+        return bool(self._waiting)
+
+    def record(self, page, signer):
+        """The next one, signed. It waits on if the key does not sign, not if it is refused."""
+        meter = min(self._waiting)
+        try:
+            record = session_record.fiscal(self._waiting[meter], page, signer)
+        except SessionError:
+            del self._waiting[meter]
+            raise
+        del self._waiting[meter]
+        return record
 
     def _due(self, meter, mono_ms, t_unix_ms):
         """In a new boot an interval after the last one, by the time of day or by this boot's."""

@@ -137,11 +137,11 @@ class Sessions:
         self.book.recover()
         sessions = self.book.sessions
         ended = [number for number in sorted(sessions) if sessions[number].state == ENDED]
-        fiscal = None if ended else self._fiscal.next()
+        fiscal = not ended and self._fiscal.waits()
         if ended:
             self._issue_session(ended[0], sessions[ended[0]])
         elif fiscal:
-            self.book.issue("F", lambda page: session_record.fiscal(fiscal, page, self._signer))
+            self.book.issue("F", lambda page: self._fiscal.record(page, self._signer))
         self._told = ""
         return bool(ended or fiscal)
 

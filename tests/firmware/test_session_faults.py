@@ -126,6 +126,43 @@ class FaultTest(unittest.TestCase):
         self.assertEqual([one["PG"] for one in found], ["T1"])
         self.assertEqual(faults(world), ["signer-chip"])
 
+    def test_a_fiscal_record_waits_for_a_key_that_does_not_sign(self):
+        world = SessionWorld(fiscal_interval_s=3600).boot()
+        real = world.sessions._signer.sign_ocmf
+
+        def fail(text):
+            raise SignerError("signer-chip", "no answer")
+
+        world.sessions._signer.sign_ocmf = fail
+        world.step()
+        world.sessions._signer.sign_ocmf = real
+        world.step()
+        self.assertEqual([one["PG"] for one in payloads(world)], ["F1"])
+        self.assertEqual(faults(world), ["signer-chip"])
+
+    def test_a_fiscal_record_that_a_store_keeps_late_is_one(self):
+        world = SessionWorld(fiscal_interval_s=3600).boot()
+        real = world.store.set
+
+        def fail(name, blob):
+            if name == "sessions":
+                raise OSError(-0x1105, "no space")
+            real(name, blob)
+
+        world.store.set = fail
+        world.step()
+        world.store.set = real
+        world.step()
+        self.assertEqual([one["PG"] for one in payloads(world)], ["F1"])
+
+    def test_a_fiscal_record_that_is_refused_keeps_back_no_other(self):
+        world = SessionWorld(fiscal_interval_s=3600).boot()
+        world.sessions._fiscal._waiting[-1] = ([("MM", '"%s"' % ("x" * 2000))], "{}")
+        world.step()
+        world.step()
+        self.assertEqual([one["PG"] for one in payloads(world)], ["F1"])
+        self.assertEqual(faults(world), ["session-length"])
+
     def test_a_store_that_does_not_keep(self):
         world = SessionWorld().boot()
         world.step()
