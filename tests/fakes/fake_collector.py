@@ -25,6 +25,8 @@ class Collector:
         self.is_open = False
         self.opened = 0
         self.sent_ms = 0
+        self.heard_from_ms = None
+        self.on_its_way = []  # by way of a broker: answers that come before that to a request
         self.check_in = None
         self.time_unix_ms = NOON_MS
         self.resend = None
@@ -36,6 +38,14 @@ class Collector:
         self.opened += 1
         self.is_open = True
 
+    def by_broker(self):
+        """From now on, as a broker has it: the answer read is the first that comes."""
+        self.heard_from_ms = self.clock.mono_ms()
+
+    async def close(self):
+        self.is_open = False
+        self.on_its_way = []
+
     async def request(self, method, path, length, pieces, most):
         if self.failures:
             self.is_open = False
@@ -45,7 +55,8 @@ class Collector:
             raise AssertionError("Content-Length")
         self.sent_ms = self.clock.mono_ms()
         self.requests.append([self.keep(batch) for batch in batches] if batches else None)
-        return self.answer().encode()
+        self.on_its_way.append(self.answer().encode())
+        return self.on_its_way.pop(0)
 
     def keep(self, batch):
         payload = minicbor.decode(minicbor.decode(batch).value[2])

@@ -96,6 +96,7 @@ class MqttTest(unittest.TestCase):
         self.assertEqual(broker.streams[0].heard, connect + subscribe + sent + b"\x40\x02\x00\x07")
         self.assertTrue(broker.connection.is_open)
         self.assertEqual(broker.connection.sent_ms, 5)
+        self.assertEqual(broker.connection.heard_from_ms, 5)
 
     def test_an_answer_before_the_confirmation_and_one_without_qos(self):
         broker = Broker(CONNACK + SUBACK + publish(b"x", 0))

@@ -225,6 +225,82 @@ class UplinkTest(unittest.TestCase):
         self.call()
         self.assertEqual(self.station.clock.anchor(), (1, 30200, NOON_MS, COLLECTOR, 700))
 
+    def advance(self, ms):
+        """Time passes, for the collector too."""
+        self.station.ticks.advance(ms)
+        self.collector.time_unix_ms += ms
+
+    def believed_wrong_by_ms(self):
+        return self.station.clock.utc_ms() - self.collector.time_unix_ms
+
+    def test_the_time_of_an_answer_to_an_earlier_request_is_not_believed(self):
+        self.collector.by_broker()
+        self.collector.failures = [UploadError("http-timeout", "nothing happened")]
+        self.batches(1)
+        self.refused("http-timeout")
+        self.collector.keep(next(self.station.journal.batches())[2]())
+        self.collector.on_its_way = [self.collector.answer().encode()]
+        for _ in range(3):
+            self.advance(300000)
+            self.call()
+            self.assertIsNone(self.station.clock.anchor())
+        self.assertEqual(self.held(), (1, []))
+
+    def test_a_question_that_is_answered_late_does_not_shift_the_time(self):
+        self.collector.by_broker()
+        self.call()
+        self.assertEqual(self.station.clock.anchor()[3], COLLECTOR)
+        self.collector.on_its_way = [self.collector.answer().encode()]
+        for _ in range(3):
+            self.advance(300000)
+            self.call()
+            self.assertEqual(self.believed_wrong_by_ms(), 0)
+
+    def test_the_time_of_a_first_answer_counts_from_when_the_broker_was_listened_to(self):
+        self.collector.by_broker()
+        self.station.ticks.advance(1000)
+        self.call()
+        self.assertEqual(self.station.clock.anchor(), (1, 500, NOON_MS, COLLECTOR, 1000))
+
+    def test_the_time_is_believed_from_an_answer_that_names_a_batch_sent_for_the_first_time(self):
+        self.collector.by_broker()
+        self.collector.failures = [UploadError("http-timeout", "nothing happened")]
+        self.refused("http-timeout")
+        self.call()
+        self.assertIsNone(self.station.clock.anchor())
+        self.batches(1)
+        self.collector.time_unix_ms += 300000
+        self.call()
+        self.assertEqual(self.station.clock.anchor()[1:3], (300000, NOON_MS + 300000))
+
+    def test_no_batch_of_another_boot_or_of_another_try_proves_the_time(self):
+        self.collector.by_broker()
+        self.batches(2)
+        self.uplink._known = 2  # as if they had been sealed before this boot
+        self.uplink._requests = 1
+        self.call()
+        self.assertEqual(self.held(), (2, []))
+        self.assertIsNone(self.station.clock.anchor())
+        self.collector.is_open = True
+        self.collector.failures = [UploadError("http-cut", "half-way")]
+        self.batches(1)
+        self.call()
+        self.assertEqual(self.held(), (3, []))
+        self.assertIsNone(self.station.clock.anchor())
+
+    def test_one_answer_too_many_is_left_behind_with_its_connection(self):
+        self.collector.by_broker()
+        self.batches(1)
+        self.call()
+        self.collector.on_its_way = [self.collector.answer().encode()]
+        self.batches(1)
+        self.refused("ack-none")
+        self.assertFalse(self.collector.is_open)
+        for number in (2, 3, 4):
+            self.call()
+            self.assertEqual(self.held(), (number, []))
+            self.batches(1)
+
     def test_a_kept_connection_that_died_is_opened_again_at_once(self):
         self.call()
         self.batches(1)

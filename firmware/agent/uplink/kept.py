@@ -32,7 +32,11 @@ class KeptConnection:
     """Opens, writes, closes. `place`: (host, port). `connect`: see `http.over_tls`.
 
     `sent_ms`: when the last request had been handed to the network, by `mono_ms()`.
+    `heard_from_ms`: since when whatever was answered may come; None where an answer is always
+    that to the last request.
     """
+
+    heard_from_ms = None
 
     def __init__(self, place, connect, timeout_ms, resolver, mono_ms):
         self._host, self._port = place

@@ -84,6 +84,7 @@ class Connection(KeptConnection):
             )
         topic = text_field("meterseal/v1/answers/" + self._device_hex)
         body = _PACKET_ID + topic + b"\x01"
+        self.heard_from_ms = self._mono_ms()
         await self._write(b"\x82" + remaining_length(len(body)) + body)
         kind, body = await self._packet(64)
         if kind & 0xF0 != _SUBACK or len(body) != 3:
@@ -110,7 +111,9 @@ class Connection(KeptConnection):
         await self._write_pieces(pieces)
 
     async def _answer(self, most):
-        """The next message on the topic of the answers; confirmations pass by."""
+        """The next message on the topic of the answers; confirmations pass by. Perhaps it answers
+        an earlier request: the broker keeps each for a collector that is away.
+        """
         while True:
             kind, body = await self._packet(most + 128)
             if kind & 0xF0 == _PUBLISH:

@@ -46,6 +46,10 @@ class Uplink:
         self._resend_from_ms = 0  # not before this time is a request to resend obeyed
         self._resent = None  # (number, newest batch then) of the last one
         self._numbers = []  # of the batches in a request, a mere statement apart
+        self._last_hash = None  # of the last of them
+        self._new_hash = None  # the same, if no earlier request can have held that batch
+        self._known = sealer.number  # the newest when a request was last sent, or at the start
+        self._requests = 0
         self._wake = True
         self.receipts = Receipts()
         self.trouble = "no-attempt"  # code of the last failure; "" after a call that went well
@@ -108,6 +112,8 @@ class Uplink:
             if reads and not progress:
                 progress = self._journal.resent(self._numbers[-1]) if self._numbers else False
             if reads and not progress:
+                if self._connection.heard_from_ms is not None:
+                    await self._connection.close()  # and with it answers to earlier requests
                 raise UploadError(
                     "ack-none",
                     "expected an acknowledgement of what was sent, found none; it is kept",
@@ -132,6 +138,7 @@ class Uplink:
             reads.append(read)
             length += size
             self._numbers.append(number)
+            self._last_hash = hash_32
         return self._with_statement(reads, length, most)
 
     def _with_statement(self, reads, length, most):
@@ -191,6 +198,10 @@ class Uplink:
             self._time_trust.failed()
 
     async def _request(self, reads, length):
+        is_new = self._numbers and self._numbers[-1] > self._known
+        self._new_hash = self._last_hash if is_new else None
+        self._known = self._sealer.number
+        self._requests += 1
         if reads:
             pieces = (read() for read in reads)
             body = await self._connection.request(
@@ -204,7 +215,9 @@ class Uplink:
     def _apply(self, answer):
         """Apply an answer; True if that changed what is to be sent."""
         self.reached = True
-        self._take_time(answer.time_unix_ms)
+        asked_ms = self._asked_ms(answer.acks)
+        if asked_ms is not None:
+            self._take_time(answer.time_unix_ms, asked_ms)
         progress = False
         for chain_16, number, hash_32 in answer.acks:
             if not self._journal.knows(chain_16):
@@ -214,15 +227,28 @@ class Uplink:
             self.receipts.take(answer.receipt)
         return self._resend(answer.resend) or progress
 
-    def _take_time(self, t_unix_ms):
-        """The collector answered at some moment since the request was sent.
+    def _asked_ms(self, acks):
+        """Since when this answer can have been given; None if nobody knows.
+
+        By way of a broker it may be the answer to an earlier request. None of those can name a
+        batch that was sent with this one for the first time; and the first request of a boot can
+        only meet what is answered while it listens.
+        """
+        connection = self._connection
+        heard_from_ms = connection.heard_from_ms
+        named = [hash_32 for chain_16, _, hash_32 in acks if chain_16 == self._sealer.chain_16]
+        if heard_from_ms is None or self._new_hash in named:
+            return connection.sent_ms
+        return heard_from_ms if self._requests == 1 else None
+
+    def _take_time(self, t_unix_ms, asked_ms):
+        """The collector answered at some moment since `asked_ms`.
 
         A collector with an absurd clock is not believed, but its acknowledgements are.
         """
-        sent_ms = self._connection.sent_ms
-        half_ms = (self._clock.mono_ms() - sent_ms) // 2
+        half_ms = (self._clock.mono_ms() - asked_ms) // 2
         try:
-            self._time_trust.confirmed(t_unix_ms, half_ms + _SERVER_ERROR_MS, sent_ms + half_ms)
+            self._time_trust.confirmed(t_unix_ms, half_ms + _SERVER_ERROR_MS, asked_ms + half_ms)
         except ClockError as error:
             log.warn("uplink", "time", code=error.code, t_unix_ms=t_unix_ms)
 
