@@ -12,8 +12,8 @@ from agent.constant import const
 from agent.errors import JournalError
 from agent.journal_flash import SECTOR
 from agent.journal_record import ANCHOR, CONTEXT, EVENT, HEADER, OCMF, READING, binding
+from agent.reading import MAX_CONTEXT_LEN
 
-MAX_CONTEXT_LEN = 3072
 MAX_RECORD_LEN = 900
 _KINDS = (READING, ANCHOR, EVENT, OCMF)
 _OWN = const(">IHH")  # in the sector header: mark (epoch, offset), binding of the first context

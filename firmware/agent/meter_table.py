@@ -1,8 +1,9 @@
 """The table of meter epochs that the readings of a meter task refer to.
 
 It grows until it is full, by number or by its bytes in the journal; then it begins anew with the
-meters as they are. Needed when a meter is met or changes, and forgotten in between (see `forget`).
-Must never change anything before the journal has taken the new table.
+meters as they are, and where even so there is no room, without what the meter was before. Needed
+when a meter is met or changes, and forgotten in between (see `forget`). Must never change anything
+before the journal has taken the new table.
 """
 
 from .constant import const
@@ -20,18 +21,23 @@ def enter(task, watch, identity, setup):
     for index, known in enumerate(task.meters):
         if known == meter:
             return index
-    if len(task.meters) < _MOST:
-        try:
-            return _extend(task, list(range(len(task.meters))), meter, watch)
-        except JournalError as error:
-            if error.code != "journal-too-large":
-                raise
-    in_use = sorted({one.index for one in task.watches if one.index is not None})
-    if len(in_use) >= _MOST:
-        raise MeterError(
-            "meter-epochs", "expected at most %d meters; check unit ids and wiring" % (_MOST - 1)
-        )
-    return _extend(task, in_use, meter, watch)
+    for kept in (list(range(len(task.meters))), _in_use(task, None), _in_use(task, watch)):
+        if len(kept) < _MOST:
+            try:
+                return _extend(task, kept, meter, watch)
+            except JournalError as error:
+                if error.code != "journal-too-large":
+                    raise
+    raise MeterError(
+        "meter-epochs",
+        "expected room in the table of meters, found none beside %d others; put this one on"
+        " another station, or choose fewer quantities" % len(kept),
+    )
+
+
+def _in_use(task, but):
+    """Indices of the meters as they are, without that of one watch."""
+    return sorted({one.index for one in task.watches if one is not but and one.index is not None})
 
 
 def _extend(task, kept, meter, watch):
@@ -44,5 +50,5 @@ def _extend(task, kept, meter, watch):
     task.owners = [task.owners[index] for index in kept] + [watch]
     for one in task.watches:
         if one.index is not None:
-            one.index = kept.index(one.index)
+            one.index = kept.index(one.index) if one.index in kept else None
     return len(kept)

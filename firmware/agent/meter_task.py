@@ -8,8 +8,9 @@ one meter's silence stop the others.
 
 import asyncio
 
-from . import forget
+from . import forget, log
 from .constant import const
+from .errors import MeterError
 from .meter_watch import MeterWatch
 from .modbus.timing import Timing
 from .reading import Reading
@@ -122,7 +123,11 @@ class MeterTask:
     async def _poll_bus(self, watches):
         for watch in watches:
             self.check_in()
-            snap = await watch.poll()
+            try:
+                snap = await watch.poll()
+            except MeterError as error:  # no room in the table: the others are read all the same
+                log.error("meter", "left out", unit=watch.reader.unit, code=error.code)
+                continue
             self._hand_over(watch.index, snap)
 
     def _hand_over(self, index, snap):

@@ -82,10 +82,10 @@ class MeterWatch:
         self._failures += 1
         if self._failures < self._lost_after or self.state == LOST:
             return
-        self.state = LOST
         self.reader.forget_place()
         if self.index is None:
             self.index = self._on_epoch(self, (), ())
+        self.state = LOST
         log.warn("meter", "lost", unit=self.reader.unit, polls=self._failures)
         self._on_event(METER_LOST, [self.index])
 
@@ -130,6 +130,7 @@ class MeterWatch:
             log.error("meter", "unexpected", unit=self.reader.unit, registers=found.unexpected)
             self.reader.forget_place()
         self._unexpected = bool(found.unexpected)
+        self._identity_due_ms = 0  # again, should the table refuse what was found
         changed = self._take(found.identity, found.setup)
         self._unread = None
         self._identity_due_ms = self._clock.mono_ms() + _DAY_MS
@@ -146,7 +147,7 @@ class MeterWatch:
         if changed:
             self.baseline.reset()
             log.warn("meter", "changed", unit=self.reader.unit)
-            self._on_event(METER_CHANGED, [before, index])
+            self._on_event(METER_CHANGED, [index if before is None else before, index])
         else:
             self._recall(self)
         return changed

@@ -25,6 +25,7 @@ Meter = namedtuple("Meter", "profile profile_hash unit identity setup columns")
 ALL_PRESENT = 0xFFFFFFFF  # what `unpack` gives for status 0, which means that every block was read
 MAX_METERS = 32
 MAX_COLUMNS = 32
+MAX_CONTEXT_LEN = 3072  # packed; one sector of the journal holds it and the longest record
 _NOT_OK = const(0x80)  # head byte: status, flags and present follow
 _CONTEXT_VERSION = const(1)
 

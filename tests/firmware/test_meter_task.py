@@ -3,7 +3,7 @@
 import asyncio
 import unittest
 
-from agent.errors import JournalError, MeterError
+from agent.errors import JournalError
 from agent.meter_reader import MeterReader
 from agent.meter_task import MeterTask
 from agent.modbus.client import Line, RtuClient
@@ -216,10 +216,10 @@ class Answers(unittest.TestCase):
         reading = station.poll()
         self.assertEqual((reading.status, reading.flags, reading.present), (4, 1, 0))
 
-    def swapping(self, on_meters=None):
+    def swapping(self, on_meters=None, units=(1, 2)):
         """A station whose first meter's serial number changes; the table before is in `tables`."""
-        station = Station(SIGNED_64, units=(1, 2))
-        for meter in range(2):
+        station = Station(SIGNED_64, units=units)
+        for meter in range(len(units)):
             station.set_words(ENERGY_64, 1000, 4, 3, meter)
         station.set_words(SERIAL, 7000, 2, 3, 1)
         if on_meters:
@@ -290,11 +290,66 @@ class Answers(unittest.TestCase):
         self.assertEqual(self.serials(station, station.readings[-2:]), [2])
         self.assertEqual(station.events, [(CHANGED, [0, 2])])
 
-    def test_more_meters_than_a_table_holds_are_refused(self):
+    def limited(self, most_len, units=(1, 2)):
+        """A station whose journal takes tables of so many bytes."""
+
+        def on_meters(table):
+            if len(Context(1, table).pack()) > most_len:
+                raise JournalError("journal-too-large", "")
+
+        return self.swapping(on_meters, units)
+
+    def test_a_meter_is_exchanged_where_the_table_has_room_for_no_other(self):
+        station = self.swapping(units=range(1, 33))
+        station.poll()
+        table = station.task.meters
+        most_len = len(Context(1, table).pack())
+        station = self.limited(most_len, range(1, 33))
+        for serial in (1, 2):
+            station.set_words(SERIAL, serial, 2, 3)
+            station.readings.clear()
+            station.poll(86410)
+            self.assertEqual(len(station.readings), 32)
+            self.assertEqual(self.serials(station, station.readings), [serial])
+            self.assertEqual(len(station.task.meters), 32)
+            units = [station.task.meters[r.meter].unit for r in station.readings]
+            self.assertEqual(units, list(range(1, 33)))
+        new = station.readings[0].meter
+        self.assertEqual(station.events, [(CHANGED, [new, new])])
+
+    def test_a_meter_for_which_there_is_no_room_does_not_stop_the_others(self):
         station = Station(SIGNED_64, units=range(1, 34))
-        with self.assertRaises(MeterError) as caught:
+        for _ in range(2):
+            station.readings.clear()
             station.poll()
-        self.assertEqual(caught.exception.code, "meter-epochs")
+            units = [station.task.meters[r.meter].unit for r in station.readings]
+            self.assertEqual(units, list(range(1, 33)))
+
+    def test_an_exchanged_meter_for_which_there_is_no_room_is_not_read_under_the_old_number(self):
+        station = self.swapping()
+        station.set_words(SERIAL, 1, 2, 3)
+        station.poll()
+        full = []
+
+        def on_meters(table):
+            if full:
+                raise JournalError("journal-too-large", "")
+
+        station.task.on_meters = on_meters
+        full.append(1)
+        meter = station.uart.devices.pop(0)
+        for _ in range(3):
+            station.poll()  # it is away
+        station.uart.devices.insert(0, meter)
+        station.set_words(SERIAL, 2, 2, 3)
+        station.readings.clear()
+        for _ in range(3):
+            station.poll()
+        units = [station.task.meters[r.meter].unit for r in station.readings]
+        self.assertEqual(units, [2, 2, 2])
+        full.clear()
+        station.poll()
+        self.assertEqual(self.serials(station, station.readings), [2])
 
     def test_an_entry_that_was_there_before_is_taken_again(self):
         station = Station(SIGNED_64)

@@ -2,14 +2,16 @@
 profile.
 """
 
+import json
 import unittest
 
 from agent.errors import ConfigError, MeterError
 from agent.modbus.client import RtuClient, RtuOverTcpClient, TcpClient
+from agent.reading import MAX_CONTEXT_LEN, Context, Meter
 from agent.station_meters import energy_registers, make_readers
 from agent.station_profiles import load_profiles
 from fakes.fake_uart import FakeUart
-from fakes.sample_profiles import INTEGER, SIGNED_64, sample
+from fakes.sample_profiles import INTEGER, SIGNED_64, register, sample
 from fakes.virtual_time import VirtualClock, VirtualTiming
 
 METER = {
@@ -103,6 +105,35 @@ class Stations(unittest.TestCase):
         with self.assertRaises(ConfigError) as caught:
             load_profiles(config, read_file)
         self.assertEqual(caught.exception.code, "profile-missing")
+
+    def configured(self, count, quantities, serial_registers):
+        """A station of so many meters, each with a serial number of so many registers."""
+        serial = register(0x9000, "raw", 3, count=serial_registers)
+        profile = json.dumps(dict(SIGNED_64, identity={"serial": serial})).encode()
+        meters = [with_changes(METER, {"unit_id": unit}) for unit in range(1, count + 1)]
+        return load_profiles({"meters": meters, "quantities": quantities}, lambda name: profile)
+
+    def test_more_meters_than_the_journal_can_describe_are_refused(self):
+        quantities = ["energy_import_wh", "power_w"]
+        profile = self.configured(1, quantities, 32)["test-meter"]
+        meter = Meter(
+            profile.id,
+            profile.hash_16,
+            1,
+            tuple([(r.function, r.address, bytes(2 * r.count)) for r in profile.identity]),
+            tuple([(r.function, r.address, bytes(2 * r.count)) for r in profile.setup]),
+            profile.layout(),
+        )
+        most = 1
+        while len(Context(1, (most + 1) * (meter,)).pack()) <= MAX_CONTEXT_LEN:
+            most += 1
+        self.assertTrue(10 < most < 30, most)
+        self.configured(most, quantities, 32)
+        with self.assertRaises(ConfigError) as caught:
+            self.configured(most + 1, quantities, 32)
+        self.assertEqual(caught.exception.code, "config-meters")
+        self.assertTrue("the first %d" % most in caught.exception.text, caught.exception.text)
+        self.configured(32, quantities, 1)
 
 
 if __name__ == "__main__":
