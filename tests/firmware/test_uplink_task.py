@@ -118,6 +118,27 @@ class UplinkTest(unittest.TestCase):
         for numbers in self.collector.requests:
             self.assertEqual(numbers, sorted(numbers))
 
+    def test_a_statement_of_losses_that_fits_beside_no_batch_goes_in_turn_with_the_oldest(self):
+        self.batches(1)
+        self.call()
+        self.batches(1)
+        ((_, _, read),) = list(self.station.journal.batches())
+        at = self.station.flash.image.find(read()[-64:])
+        self.batches(3)
+        self.station.flash.image[at] ^= 1
+        self.uplink._settings = dict(SETTINGS, request_max_bytes=10)
+        self.refused_only("ack-none")  # finds out what is lost; nothing states it yet
+        self.batches(1)
+        self.collector.requests = []
+        self.run_for(60000)
+        self.assertEqual(self.station.journal.acknowledged, 6)
+        self.assertEqual(self.collector.requests, [[3], [6], [6], [4], [5]])
+
+    def refused_only(self, code):
+        with self.assertRaises(UploadError) as caught:
+            self.call()
+        self.assertEqual(caught.exception.code, code)
+
     def test_what_the_sealer_holds_back_is_not_sent(self):
         self.batches(3)
         last = [hash_32 for _, hash_32, _ in self.station.journal.batches()][-1]

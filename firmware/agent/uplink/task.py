@@ -143,7 +143,8 @@ class Uplink:
 
     def _with_statement(self, reads, length, most):
         """The newest batch too, where batches are lost: only the statement that it makes lets the
-        collector acknowledge what stands behind the gap, and the backlog may be long.
+        collector acknowledge what stands behind the gap, and the backlog may be long. If no other
+        fits beside it, the oldest and it go in turn, from one failure to the next.
         """
         if not reads or not self._journal.lost:
             return reads, length
@@ -152,6 +153,8 @@ class Uplink:
             if not self._sealer.may_send(hash_32) or newest == reads[-1]():
                 break
             size = len(newest)
+            if len(reads[0]()) + size > most and not self._failures & 1:
+                break
             while reads and length + size > most:
                 length -= len(reads.pop()())
                 self._numbers.pop()
