@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,43 @@ def test_cores_and_clusters_say_the_same(
     assert verify(archive, capsys, "--dask", "local:2") == one
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True) as cluster:
         assert verify(archive, capsys, "--dask", cluster.scheduler_address) == one
+
+
+def page_of(folder: Path, trusted: HourlyStation, *batches: bytes) -> tuple[int, str]:
+    """(exit code, words of the page) for one file of batches."""
+    (folder / "trust.json").write_bytes(trust_of([trusted]))
+    (folder / "b.cborseq").write_bytes(b"".join(batches))
+    files = [str(folder / "b.cborseq"), "--trust", str(folder / "trust.json")]
+    with pytest.raises(SystemExit) as left:
+        main(["verify", *files, "--html", str(folder / "page.html")])
+    page = (folder / "page.html").read_text()
+    words = re.sub(r"<style.*?</style>|<[^>]+>", " ", page, flags=re.S).split()
+    return int(left.value.code or 0), " ".join(words)
+
+
+def test_the_page_says_what_was_refused(tmp_path: Path) -> None:
+    """A changed tail, a device that nobody knows, junk: each where it belongs, and FAILED."""
+    station, stranger = HourlyStation(), HourlyStation()
+    sealed = station.seals(4)
+    sealed[3] = sealed[3][:-1] + bytes([sealed[3][-1] ^ 1])
+    code, page = page_of(tmp_path, station, *sealed, *stranger.seals(3), b"junk")
+    assert code == 1 and "Verification: failed" in page and "FAILED" in page
+    assert "error signature-invalid (1)" in page and "error key-unknown (3)" in page
+    assert f"{stranger.kid.hex()} 0 3 0 " in page  # its row: none verified, three refused
+    assert "(none) 0 1 0 " in page and "error cose-" in page
+
+
+def test_the_page_says_that_a_record_is_refused(tmp_path: Path) -> None:
+    station = HourlyStation()
+    code, page = page_of(tmp_path, station, station.seal(), station.seal(k18=["OCMF|no|record"]))
+    assert code == 1 and "Verification: failed" in page and "error ocmf-" in page
+
+
+def test_the_page_of_what_is_whole(tmp_path: Path) -> None:
+    station = HourlyStation()
+    code, page = page_of(tmp_path, station, *station.seals(3))
+    assert code == 0 and "Verification: verified" in page and "VERIFIED. UNANCHORED" in page
+    assert page_of(tmp_path, station)[1].count("failed") == 1  # a file without any batch
 
 
 def test_a_cluster_that_is_not_there(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -71,13 +71,21 @@ def device_object(one: DeviceAudit) -> dict[str, Any]:
     }
 
 
-def page(audit: Audit) -> str:
-    """One HTML page that stands for itself."""
+def page(audit: Audit, title: str = "Audit", good: bool | None = None, words: str = "") -> str:
+    """One HTML page that stands for itself.
+
+    `good`: the verdict, if more was looked at than the devices; `words`: what is said about it.
+    """
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined
     )
     return environment.get_template("audit.html").render(
-        audit=as_object(audit), head=HEAD, rows=[row(one) for one in audit.devices]
+        audit=as_object(audit),
+        good=audit.good if good is None else good,
+        title=title,
+        words=words,
+        head=HEAD,
+        rows=[row(one) for one in audit.devices],
     )
 
 

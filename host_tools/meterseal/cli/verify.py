@@ -53,7 +53,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Result as JSON on stdout.")] = False,
 ) -> None:
     """Verify and leave with the exit code (help text: `_HELP`)."""
-    from meterseal.cli.verify_parts import Part, html_of, run_of, verify_all
+    from meterseal.cli.verify_parts import Part, run_of, verify_all
     from meterseal.cli.verify_show import show, show_json
     from meterseal.trust import load_trust
     from meterseal.trust_keys import read_anchor
@@ -73,6 +73,8 @@ def verify(
         save_file(run.verifier.devices, state)
     (show_json if as_json else show)(run)
     if html is not None:
+        from meterseal.cli.verify_page import html_of
+
         html.write_text(html_of(run), encoding="utf-8")
     raise typer.Exit(0 if run.good else 1)
 

@@ -6,14 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from meterseal.audit.device import DeviceAudit
-from meterseal.audit.run import Audit
-from meterseal.audit.show import page
 from meterseal.audit.spread import spread
 from meterseal.cli import output
 from meterseal.cli.verify_run import FileResult, Run, Tally, say
 from meterseal.errors import VerificationError
-from meterseal.models import Finding
 from meterseal.ocmf.ledger import Checked
 from meterseal.resources import profiles_dir
 from meterseal.trust import parse_trust
@@ -45,6 +41,7 @@ class PartResult:
 
     files: list[FileResult]
     findings: dict[tuple[bytes, str], Tally]
+    refusals: dict[tuple[bytes, str], Tally]
     devices: list[DeviceReport]
     checked: list[Checked]
     refused: list[tuple[bytes, VerificationError]]
@@ -68,7 +65,8 @@ def _verify(part: Part) -> PartResult:
     run = run_of(part)
     run.read(map(Path, part.paths))
     ocmf = run.ocmf
-    return PartResult(run.files, run.findings, run.devices, ocmf.checked, ocmf.refused, run.days)
+    found = run.files, run.findings, run.refused, run.devices
+    return PartResult(*found, ocmf.checked, ocmf.refused, run.days)
 
 
 def verify_all(whole: Part, jobs: int, dask: str) -> Run:
@@ -102,6 +100,7 @@ def _merge(run: Run, results: list[PartResult]) -> None:
             total.refused += one.refused
             total.refusals += one.refusals
         run.findings |= result.findings
+        run.refused |= result.refusals
         run.ocmf.checked += result.checked
         run.ocmf.refused += result.refused
     for total in by_path.values():
@@ -112,27 +111,3 @@ def _merge(run: Run, results: list[PartResult]) -> None:
     devices = [device for result in results for device in result.devices]
     run.__dict__["devices"] = sorted(devices, key=lambda one: one.kid)
     run.__dict__["days"] = {kid: days for one in results for kid, days in one.days.items()}
-
-
-def html_of(run: Run) -> str:
-    """A page with the calendar of each station."""
-    return page(Audit(run.verifier.trust, [_device(run, one) for one in run.devices]))
-
-
-def _device(run: Run, report: DeviceReport) -> DeviceAudit:
-    found = DeviceAudit(report.kid.hex(), report.station, days=run.days.get(report.kid, {}))
-    for chain in report.chains:
-        found.verified += chain.batches
-        found.readings += chain.readings
-        for one in chain.findings:
-            found.note(one.code, one.severity, one.text)
-    found.energy_import_mwh = sum(one.energy_import_mwh or 0 for one in report.meters)
-    for (kid, code), tally in sorted(run.findings.items()):
-        if kid == report.kid:
-            first: Finding = tally.first
-            found.findings[code] = {
-                "severity": first.severity,
-                "text": first.text,
-                "count": tally.count,
-            }
-    return found

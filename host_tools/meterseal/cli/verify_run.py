@@ -58,6 +58,8 @@ class Run:
     quiet: bool = False
     files: list[FileResult] = field(default_factory=list)
     findings: dict[tuple[bytes, str], Tally] = field(default_factory=dict)
+    refused: dict[tuple[bytes, str], Tally] = field(default_factory=dict)
+    """By the device that the bytes name (b"": none) and the code."""
     ocmf: Ledger = field(init=False)
     coverage: dict[bytes, Coverage] = field(default_factory=dict)
 
@@ -80,8 +82,7 @@ class Run:
 
     def _is_mine(self, raw: bytes) -> bool:
         """By the device that a batch names; what names none belongs to the first part."""
-        kid = raw[_KID] if payload_span(raw, 0) else b""
-        return int.from_bytes(kid, "big") % self.parts == self.part
+        return int.from_bytes(_named(raw), "big") % self.parts == self.part
 
     def _read_file(self, result: FileResult) -> Iterator[VerifiedBatch]:
         places: list[int] = []
@@ -106,6 +107,9 @@ class Run:
             result.repeated += 1
         else:
             result.refused += 1
+            first = Finding(refusal.code, "error", refusal.text)
+            name = _named(piece.raw), refusal.code
+            self.refused.setdefault(name, Tally(first)).count += 1
             if len(result.refusals) < _KEPT_REFUSALS:
                 result.refusals.append((piece.offset, refusal))
         if verdict.batch is None:
@@ -141,6 +145,11 @@ class Run:
             and all(chain.complete for chain in chains)
             and self.ocmf.good
         )
+
+
+def _named(raw: bytes) -> bytes:
+    """The device that bytes name, believed or not; empty if they are no batch."""
+    return raw[_KID] if payload_span(raw, 0) else b""
 
 
 def say(result: FileResult, anchored: bool) -> None:

@@ -24,10 +24,11 @@ def show(run: Run) -> None:
         output.table(_HEAD, rows, _NUMBERS)
     for line in _finding_lines(run):
         output.result(line)
-    output.result(_verdict(run))
+    output.result(verdict(run))
 
 
-def _verdict(run: Run) -> str:
+def verdict(run: Run) -> str:
+    """The last line of the command."""
     if not run.files:
         return "FAILED: no file to verify."
     text = "VERIFIED." if run.good else "FAILED: something was refused or is missing."
