@@ -21,6 +21,7 @@ from meterseal.resources import profiles_dir
 from meterseal.trust import parse_trust
 from meterseal.verify import Opener
 from support.fast_station import READINGS, FastStation, hour_of_readings, trust_of
+from support.meanwhile import at_row
 from support.postgres import running_postgres
 
 COUNT = 8
@@ -356,11 +357,14 @@ def test_batches_cut_off_from_their_chain(world, capsys):
     assert any(not one["device"] for one in everything["devices"])
 
 
-def test_on_postgresql(postgres, tmp_path, capsys):
+def test_on_postgresql(postgres, tmp_path, capsys, monkeypatch):
     from support.postgres import new_database
 
     world = World(tmp_path, new_database(postgres))
+    first = min(world.stations, key=lambda one: one.kid)
+    left = at_row(monkeypatch, 3, lambda: world.send(first.seal()))  # uploaded meanwhile
     expect(world, capsys, set())
+    assert not left
     world.tamper("DELETE FROM batches WHERE chain_id = :c AND number = 4", c=world.chain(1))
     expect(world, capsys, set(), {"chain-gap", "table-differs"})
 

@@ -10,8 +10,9 @@ from typing import Any
 from meterseal.audit.acknowledged import Acknowledged
 from meterseal.audit.coverage import Coverage
 from meterseal.audit.receipts import RECEIPT_KEY, Ack, acks_of
-from meterseal.audit.sources import Job, rows
-from meterseal.audit.tables import CODE, TableCheck, chain_claims, first_missing
+from meterseal.audit.sealed import SealedChains
+from meterseal.audit.sources import Job, View, view_of
+from meterseal.audit.tables import CODE, TableCheck, first_missing
 from meterseal.errors import VerificationError
 from meterseal.models import Finding, VerifiedBatch
 from meterseal.verify.chain import ChainState
@@ -64,47 +65,52 @@ class Auditor:
     def audit(self, job: Job) -> DeviceAudit:
         """Everything about one device. Raises EnvironmentProblem, CollectorError."""
         self._verifier.devices.clear()
+        with view_of(job) as view:
+            found = self._audit(job, view)
+        self._verifier.devices.clear()
+        return found
+
+    def _audit(self, job: Job, view: View) -> DeviceAudit:
         found = DeviceAudit(job.device.hex())
-        coverage = Coverage()
+        coverage, sealed = Coverage(), SealedChains()
         tables = TableCheck(partial(found.note, CODE, "error"))
-        held = _acknowledged(job, found)
-        for verdict in self._verifier.verify_each(_checked(job, tables)):
-            self._count(verdict, found, coverage, held)
+        held = _acknowledged(view, found)
+        for verdict in self._verifier.verify_each(_checked(view, tables)):
+            sealed.take(verdict)
+            self._count(verdict, found, coverage)
+            if verdict.batch is not None:
+                self._take_receipt(verdict.batch, found, held, sealed)
         self._conclude(job, report(self._verifier), found)
         for ack in job.known:
-            held.hold(ack, self._chain(ack))
+            held.hold(ack, sealed.state(ack.device, ack.chain))
         held.conclude()
-        self._conclude_tables(job, tables, found)
+        _conclude_chains(job, sealed, found)
+        for claim in view.claims():
+            name = job.device, claim.chain
+            tables.chain(claim, sealed.state(*name), sealed.forked(*name))
         found.days = coverage.days({name: state.stated for name, state in self._chains()})
-        self._verifier.devices.clear()
         return found
 
     def hold(self, job: Job) -> DeviceAudit:
         """Nothing but `job.known` against the bytes, by a pass without signatures."""
         found = DeviceAudit(job.device.hex())
-        held = _acknowledged(job, found)
         reached = ChainState(job.device, b"", last_number=1 << 63)
-        for ack in job.known:
-            held.hold(ack, reached)
-        held.conclude()
+        with view_of(job) as view:
+            held = _acknowledged(view, found)
+            for ack in job.known:
+                held.hold(ack, reached)
+            held.conclude()
         return found
 
     def _chains(self) -> Iterator[tuple[bytes, ChainState]]:
         for device in self._verifier.devices.values():
             yield from device.chains.items()
 
-    def _chain(self, ack: Ack) -> ChainState | None:
-        device = self._verifier.devices.get(ack.device)
-        return device.chains.get(ack.chain) if device else None
-
-    def _count(
-        self, verdict: Verdict, found: DeviceAudit, coverage: Coverage, held: Acknowledged
-    ) -> None:
+    def _count(self, verdict: Verdict, found: DeviceAudit, coverage: Coverage) -> None:
         batch, refusal = verdict.batch, verdict.refusal
         if batch is not None:
             found.verified += 1
             coverage.take(batch)
-            self._take_receipt(batch, found, held)
             for one in batch.findings:
                 if one.code not in _PROVISIONAL:
                     found.note(one.code, one.severity, _placed(one))
@@ -114,7 +120,9 @@ class Auditor:
             found.refused += 1
             found.note(refusal.code, "error", refusal.text)
 
-    def _take_receipt(self, batch: VerifiedBatch, found: DeviceAudit, held: Acknowledged) -> None:
+    def _take_receipt(
+        self, batch: VerifiedBatch, found: DeviceAudit, held: Acknowledged, sealed: SealedChains
+    ) -> None:
         receipt = batch.contents.extra.get(RECEIPT_KEY)
         if not isinstance(receipt, bytes):
             return
@@ -126,7 +134,7 @@ class Auditor:
             return
         for ack in acks:
             if ack.device == batch.kid:
-                held.hold(ack, self._chain(ack))
+                held.hold(ack, sealed.state(ack.device, ack.chain))
             else:
                 found.acks[ack] = None
 
@@ -148,37 +156,33 @@ class Auditor:
         key = self._verifier.trust.keys.get(job.device)
         found.station = key.station if key else ""
 
-    def _conclude_tables(self, job: Job, tables: TableCheck, found: DeviceAudit) -> None:
-        """A database holds every chain from its first batch on, and every enrolled device."""
-        chains = dict(self._chains())
-        for name, state in chains.items():
-            if first_missing(state) == 1:
-                text = f"chain {name.hex()[:8]} is there from batch {state.first_number} on only"
-                found.note("chain-start", "error" if job.database else "warning", text)
-        if not job.database:
-            return
-        forked = "chain-fork" in found.findings
-        for claim in chain_claims(job.database, job.device) if job.device else ():
-            tables.chain(claim, chains.get(claim.chain), forked)
-        if job.device and not found.verified and not found.refused:
-            text = f"expected batches of {found.station or found.device}, found none"
-            found.note("no-batches", "error", text)
+
+def _conclude_chains(job: Job, sealed: SealedChains, found: DeviceAudit) -> None:
+    """A database holds every chain from its first batch on, and every enrolled device."""
+    for state in sealed.states():
+        if first_missing(state) == 1:
+            name = state.chain.hex()[:8]
+            text = f"chain {name} is there from batch {state.first_number} on only"
+            found.note("chain-start", "error" if job.database else "warning", text)
+    if job.database and job.device and not found.verified and not found.refused:
+        text = f"expected batches of {found.station or found.device}, found none"
+        found.note("no-batches", "error", text)
 
 
-def _acknowledged(job: Job, found: DeviceAudit) -> Acknowledged:
+def _acknowledged(view: View, found: DeviceAudit) -> Acknowledged:
     def note(code: str, text: str) -> None:
         found.note(code, "error", text)
 
-    return Acknowledged(lambda: (row.raw for row in rows(job)), note)
+    return Acknowledged(lambda: (row.raw for row in view.rows()), note)
 
 
 def _placed(one: Finding) -> str:
     return f"batch {one.number}: {one.text}" if one.number else one.text
 
 
-def _checked(job: Job, tables: TableCheck) -> Iterator[bytes]:
+def _checked(view: View, tables: TableCheck) -> Iterator[bytes]:
     """The batches, their columns held against their bytes on the way."""
-    for row in rows(job):
+    for row in view.rows():
         if row.claim is not None:
             tables.row(row.raw, row.claim)
         yield row.raw

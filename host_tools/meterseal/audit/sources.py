@@ -4,14 +4,15 @@ What the tables of a database say beside the bytes comes along as a claim to be 
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import Connection, Select, select, tuple_
 
 from meterseal.audit.receipts import Ack
 from meterseal.audit.spans import Span, batches_of, spans_of_files
-from meterseal.audit.tables import RowClaim
+from meterseal.audit.tables import ChainClaim, RowClaim, chain_claims
 from meterseal.collector.database import Database
 from meterseal.collector.schema import BATCHES, CHAINS
 
@@ -61,30 +62,53 @@ def jobs_of_files(paths: Iterable[Path]) -> list[Job]:
     return [Job(kid, "", spans) for kid, spans in sorted(spans_of_files(paths).items())]
 
 
-def rows(job: Job) -> Iterator[Row]:
-    """The batches of a device, one by one: by chain and number."""
-    if job.database:
-        yield from _rows_of_database(job)
-    else:
-        yield from (Row(raw) for raw in batches_of(job.spans))
+class View:
+    """What is there of a device; of a database, as it was at one moment."""
+
+    def __init__(self, job: Job, connection: Connection | None) -> None:
+        self._job = job
+        self._connection = connection
+
+    def rows(self) -> Iterator[Row]:
+        """The batches, one by one: by chain and number."""
+        if self._connection is not None:
+            return _rows_of_database(self._connection, self._job.device)
+        return (Row(raw) for raw in batches_of(self._job.spans))
+
+    def claims(self) -> list[ChainClaim]:
+        """What the tables say of its chains."""
+        if self._connection is None or not self._job.device:
+            return []
+        return chain_claims(self._connection, self._job.device)
 
 
-def _rows_of_database(job: Job) -> Iterator[Row]:
+@contextmanager
+def view_of(job: Job) -> Iterator[View]:
+    """Rows and tables in one transaction: what comes meanwhile is not held against them."""
+    if not job.database:
+        yield View(job, None)
+        return
     database = Database(job.database)
+    try:
+        with database.read() as connection:
+            yield View(job, connection)
+    finally:
+        database.engine.dispose()
+
+
+def _rows_of_database(connection: Connection, device: bytes) -> Iterator[Row]:
     place = BATCHES.c.chain_id, BATCHES.c.number, BATCHES.c.id
     last: tuple[int, int, int] | None = None
     while True:
-        query = _batches(job.device).order_by(*place).limit(PAGE)
+        query = _batches(device).order_by(*place).limit(PAGE)
         if last is not None:
             query = query.where(tuple_(*place) > tuple_(*last))
-        with database.read() as connection:
-            page = connection.execute(query).all()
+        page = connection.execute(query).all()
         for row in page:
             yield Row(row[3], RowClaim(*row[4:]))
         if len(page) < PAGE:
-            break
+            return
         last = page[-1][0], page[-1][1], page[-1][2]
-    database.engine.dispose()
 
 
 def _batches(device: bytes) -> Select[Any]:

@@ -7,9 +7,8 @@ The tables serve the collector; nothing is proven by them. Whoever changes them 
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Connection, Select, func, select
 
-from meterseal.collector.database import Database
 from meterseal.collector.schema import BATCHES, CHAINS, EQUIVOCATIONS
 from meterseal.errors import Error
 from meterseal.verify.chain import ChainState
@@ -75,7 +74,7 @@ class TableCheck:
         )
 
     def chain(self, claim: ChainClaim, state: ChainState | None, forked: bool) -> None:
-        """What the tables say of a chain. `state`: as verified; `forked`: a fork was seen."""
+        """What the tables say of a chain. `state`: as sealed; `forked`: a fork was seen."""
         name = claim.chain.hex()[:8]
         for number in claim.lost_forks:
             self._note(f"two contents of batch {number} of chain {name} came, one is gone")
@@ -109,14 +108,11 @@ def first_missing(state: ChainState) -> int | None:
     return min((first for first, _ in found), default=None)
 
 
-def chain_claims(url: str, device: bytes) -> list[ChainClaim]:
+def chain_claims(connection: Connection, device: bytes) -> list[ChainClaim]:
     """What the tables of a database say of the chains of a device."""
-    database = Database(url)
     columns = (CHAINS.c.id, CHAINS.c.chain, CHAINS.c.number, CHAINS.c.hash, CHAINS.c.forked)
-    with database.read() as connection:
-        chains = connection.execute(select(*columns).where(CHAINS.c.device == device)).all()
-        forks = connection.execute(_lost_forks(device)).all()
-    database.engine.dispose()
+    chains = connection.execute(select(*columns).where(CHAINS.c.device == device)).all()
+    forks = connection.execute(_lost_forks(device)).all()
     lost: dict[int, list[int]] = {}
     for row in forks:
         lost.setdefault(row.chain_id, []).append(row.number)
