@@ -289,6 +289,45 @@ def test_a_registry_that_went_another_way_is_entered_anew(tmp_path: Path, acts: 
     assert code_of(central.copy, acts._registry.entries()) == "registry-diverged"
 
 
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"type": "nonsense"}, "entry-type"),
+        ({"type": ["note"]}, "entry-type"),
+        ({"type": None}, "entry-type"),
+        ({"at": "whenever"}, "entry-field"),
+        ({"at": None}, "entry-field"),
+        ({"by": 5}, "entry-field"),
+        ({"signatures": [{"role": "second"}]}, "entry-field"),
+        ({"text": ""}, "entry-field"),
+        ({"more": "of a newer version"}, "entry-field-unknown"),
+    ],
+)
+@pytest.mark.parametrize("diverged", [False, True])
+def test_what_could_not_be_entered_here_is_not_taken_in(
+    tmp_path: Path, acts: Acts, change: dict[str, Any], code: str, diverged: bool
+) -> None:
+    """Whoever has the laptop's file can write rows into it; nothing is ever taken out again."""
+    office = open_registry(tmp_path / "office.sqlite")
+    sync(office, acts._registry.entries())
+    if diverged:
+        Acts(office).enter(("note", {"text": "the office went on"}))
+    before = office.entries()
+    acts.enter(("note", {"text": "right"}))
+    entries = acts._registry.entries()
+    bad = {"type": "note", "at": "2026-01-31T08:00:00Z", "text": "x"} | change
+    bad |= {"n": len(entries) + 1, "previous": entry_hash(entries[-1])}
+    found = code_of(sync, office, [*entries, {k: v for k, v in bad.items() if v is not None}])
+    assert office.entries() == before
+    parse_trust(export(office, [OPERATOR]))
+    assert found == code or (diverged and "signatures" in change)  # those are left behind
+
+
+def test_a_fact_with_a_time_that_is_none(registry: Registry) -> None:
+    facts = [Fact("note", {"text": "x"}, at="whenever")]
+    assert code_of(registry.append, facts) == "entry-field" and registry.entries() == []
+
+
 def test_two_writers_take_turns(tmp_path: Path) -> None:
     one, two = (open_registry(tmp_path / "registry.sqlite") for _ in range(2))
     for number in range(6):

@@ -6,6 +6,7 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from meterseal.errors import RegistryError
+from meterseal.registry.fields import fields_of
 from meterseal.registry.log import Fact, Registry
 from meterseal.trust import entry_hash
 from meterseal.trust_countersigned import SECOND
@@ -131,9 +132,3 @@ def _former(entries: list[Entry], target: Entry) -> dict[str, Any]:
         f"entry {target['n']}: expected an earlier entry about {target[subject]}, found none",
         "Enter the right data instead.",
     )
-
-
-def fields_of(entry: Entry) -> dict[str, Any]:
-    """An entry's own fields, without those that link and sign it."""
-    common = ("n", "previous", "type", "at", "by", "signatures")
-    return {name: value for name, value in entry.items() if name not in common}

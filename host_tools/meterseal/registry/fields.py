@@ -172,6 +172,40 @@ OPTIONAL: Final[dict[str, dict[str, Check]]] = {
 }
 
 
+_LINKING: Final = ("n", "previous", "type", "at", "by", "signatures")
+_SIGNATURE: Final = _object(role=_text, public_key=_hex(65), signature=_hex(64))
+
+
+def _signatures(value: Any) -> str:
+    right = isinstance(value, list) and not any(_SIGNATURE(one) for one in value)
+    return "" if right else "a list of signatures"
+
+
+_COMMON: Final[dict[str, Check]] = {"at": _time, "by": _text, "signatures": _signatures}
+
+
+def fields_of(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry's own fields, without those that link and sign it."""
+    return {name: value for name, value in entry.items() if name not in _LINKING}
+
+
+def check_entry(entry: dict[str, Any]) -> None:
+    """A whole entry that was made elsewhere. Raises RegistryError as `check_fields`."""
+    check_common(entry)
+    check_fields(entry["type"], fields_of(entry))
+
+
+def check_common(entry: dict[str, Any]) -> None:
+    """Type, time, who and signatures. Raises RegistryError `entry-type`, `entry-field`."""
+    kind = entry.get("type")
+    if not isinstance(kind, str):
+        raise RegistryError("entry-type", f"expected the type of an entry, {found(kind)}")
+    for name, check in _COMMON.items():
+        if (name in entry or name == "at") and (expected := check(entry.get(name))):
+            text = f"{kind}: {name}: expected {expected}, {found(entry.get(name))}"
+            raise RegistryError("entry-field", text)
+
+
 def check_fields(kind: str, fields: dict[str, Any]) -> None:
     """Raises RegistryError `entry-type`, `entry-field-missing`, `entry-field-unknown`,
     `entry-field` for an entry that is not complete and well-formed.

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import Connection, insert, select
 
 from meterseal.errors import RegistryError, TrustError
-from meterseal.registry.fields import check_fields
+from meterseal.registry.fields import check_common, check_entry, check_fields
 from meterseal.registry.proof import check_enrolment
 from meterseal.registry.rules import apply, state_of
 from meterseal.registry.state import State
@@ -84,7 +84,8 @@ class Registry:
     def copy(self, newer: list[Entry]) -> list[Entry]:
         """Take over entries of another registry that only went on from this one; the new ones.
 
-        Raises RegistryError `registry-diverged` if it did not.
+        Raises RegistryError `registry-diverged` if it did not, and as `append` for an entry that
+        could not be entered here: nothing is ever taken out again.
         """
         with self._database.write() as connection:
             present = _load(connection)
@@ -96,6 +97,7 @@ class Registry:
                 )
             _checked(newer, "the other registry")
             for entry in newer[len(present) :]:
+                check_entry(entry)
                 if entry["type"] == "enrol":
                     check_enrolment(entry, needed=True)
             state_of(newer)
@@ -115,6 +117,7 @@ def _linked(fact: Fact, entries: list[Entry]) -> Entry:
     }
     if fact.by:
         entry["by"] = fact.by
+    check_common(entry)
     message = entry_message(entry)
     signatures = [
         {

@@ -9,8 +9,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from meterseal.errors import RegistryError
-from meterseal.registry.acts import fields_of
-from meterseal.registry.fields import check_fields
+from meterseal.registry.fields import check_common, check_fields, fields_of
 from meterseal.registry.log import Fact, Registry
 from meterseal.registry.proof import check_enrolment
 from meterseal.trust_json import canonical
@@ -71,6 +70,8 @@ def sync(registry: Registry, other: list[Entry]) -> Synced:
         return Synced(registry.copy(other), len(present), 0)
     if present[: len(other)] == other:
         return Synced([], len(other), 0)
+    for one in other:
+        check_common(one)
     facts = [
         Fact(one["type"], fields_of(one), one["at"], one.get("by", ""))
         for one in other
