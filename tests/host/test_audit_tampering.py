@@ -6,11 +6,17 @@ The receipts come from the collector's own signer, as the stations keep and stat
 
 import hashlib
 import json
+import os
+import resource
 
 import cbor2
 import pytest
 import sqlalchemy
 from cryptography.hazmat.primitives import serialization
+from meterseal.audit import spans
+from meterseal.audit.run import Context, run
+from meterseal.audit.sources import jobs_of_files
+from meterseal.audit.spans import spans_of_files
 from meterseal.cli.main import main
 from meterseal.collector.database import Database
 from meterseal.collector.ingest import sort_in, split_sequence
@@ -389,6 +395,34 @@ def test_files_in_any_order_that_overlap(tmp_path, capsys):
     whole = next(one for one in found["devices"] if one["device"])
     assert (verified.value.code, audited.value.code) == (0, 1)  # the junk is refused
     assert whole["good"] and (whole["verified"], whole["repeated"]) == (1_200, 0)
+
+
+def test_more_exports_than_files_may_be_open(tmp_path):
+    """Every one of them overlaps with all others; junk stands in some."""
+    station = HourlyStation()
+    batches = b"".join(station.seals(4))
+    for part in range(60):
+        (tmp_path / f"{part}.cborseq").write_bytes(batches + b"junk" * (part % 2))
+    context = Context(trust_of([station]))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = len(os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 30, limits[1]))
+    try:
+        junk, whole = run(context, jobs_of_files([tmp_path]), workers=1).devices
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert whole.good and (whole.verified, whole.repeated) == (4, 0)
+    assert junk.refused == 30 and not junk.device
+
+
+def test_a_span_is_read_in_blocks(tmp_path, monkeypatch):
+    """Where a block ends inside a batch, the next one begins with it."""
+    batches = HourlyStation().seals(9)
+    (tmp_path / "a.cborseq").write_bytes(b"".join(batches))
+    [found] = spans_of_files([tmp_path]).values()
+    for length in range(len(batches[-1]), len(batches[-1]) * 3, 101):
+        monkeypatch.setattr(spans, "_BLOCK_LEN", length)
+        assert list(spans.batches_of(found)) == batches
 
 
 def test_files_processes_and_dask_say_the_same(world, capsys, tmp_path):

@@ -9,10 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from meterseal.verify.sources import files, pieces_of_file
-from meterseal.wire.envelope import batch_place, payload_span
+from meterseal.verify.sources import block_of_file, files, pieces_of_file
+from meterseal.wire.envelope import MAX_BATCH_LEN, batch_end, batch_place, payload_span
 
 _KID: Final = slice(12, 20)
+_BLOCK_LEN: Final = 2 * MAX_BATCH_LEN
+"""So much of a span is in memory at one time; it holds a whole batch."""
 
 
 class Span(NamedTuple):
@@ -51,7 +53,8 @@ def spans_of_files(paths: Iterable[Path]) -> dict[bytes, tuple[Span, ...]]:
 def batches_of(spans: Sequence[Span]) -> Iterator[bytes]:
     """Batches by chain and number; the same bytes once, however often they stand there.
 
-    Spans are sorted, so that only those that overlap are open at one time.
+    Spans are sorted, so that only those that overlap are read at one time; however many they are,
+    one file is open.
     """
     open_spans: list[_Open] = []
     before: tuple[int, int] = (-1, -1)
@@ -94,9 +97,21 @@ def _push(
 
 
 def _read(span: Span) -> Iterator[bytes]:
-    left = span.length
-    for piece in pieces_of_file(Path(span.path), span.offset):
-        if left <= 0:
+    at, end = span.offset, span.offset + span.length
+    while at < end:
+        length = end - at if span.chain < 0 else min(end - at, _BLOCK_LEN)
+        block = block_of_file(Path(span.path), at, length)
+        if not block:
             return
-        yield piece.raw[:left]
-        left -= len(piece.raw)
+        batches = [block] if span.chain < 0 else _whole(block)
+        yield from batches
+        at += sum(map(len, batches))
+
+
+def _whole(block: bytes) -> list[bytes]:
+    """The batches of a block but for one that is cut; the block itself if it begins with none."""
+    found, at = [], 0
+    while (end := batch_end(block, at)) is not None and end <= len(block):
+        found.append(block[at:end])
+        at = end
+    return found or [block]

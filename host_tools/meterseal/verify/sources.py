@@ -65,6 +65,16 @@ def pieces_of_file(path: Path, offset: int = 0) -> Iterator[Piece]:
         raise _unreadable(path, str(problem)) from problem
 
 
+def block_of_file(path: Path, offset: int, length: int) -> bytes:
+    """Bytes of a file, which is closed again. Raises EnvironmentProblem `input-unreadable`."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(offset)
+            return stream.read(length)
+    except OSError as problem:
+        raise _unreadable(path, str(problem)) from problem
+
+
 def pieces(stream: BinaryIO) -> Iterator[Piece]:
     """Batches of a stream of bytes."""
     buffer = b""
