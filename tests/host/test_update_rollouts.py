@@ -9,12 +9,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
+import typer
 from cryptography.hazmat.primitives.asymmetric import ec
 from meterseal import trust_write
+from meterseal.cli import update as verb
 from meterseal.collector.app import create_app
 from meterseal.collector.database import Database
 from meterseal.collector.ingest import sort_in
@@ -144,6 +147,33 @@ def test_twenty_stations_a_bad_version_stops_in_the_first_ring(tmp_path: Path) -
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1 and "PAUSED: 1 of 3 failed" in done.stdout
+
+
+def row(kind: str, paused: str, *boards: str) -> dict[str, Any]:
+    return {"kind": kind, "boards": boards, "paused": paused, "version": "1", "number": 1,
+            "rings": []}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("table", "code"),
+    [
+        ([row("code", ""), row("settings", "3 of 3 failed")], 1),
+        ([row("code", "1 of 3 failed"), row("settings", "")], 1),
+        ([row("code", ""), row("code", "1 of 3 failed")], 0),  # a newer one took its place
+        ([row("code", "", "A"), row("code", "1 of 3 failed", "A", "B")], 1),
+        ([row("code", "", "A"), row("code", "", "B"), row("code", "all", "A", "B")], 0),
+        ([row("code", "", "A"), row("code", "1 of 3 failed")], 1),
+        ([], 0),
+    ],
+)
+def test_any_update_that_stands_still_is_told(
+    monkeypatch: pytest.MonkeyPatch, table: list[dict[str, Any]], code: int
+) -> None:
+    shelf = SimpleNamespace(table=lambda: table, certificates=list)
+    monkeypatch.setattr(verb, "_rollouts", lambda *_: shelf)
+    with pytest.raises(typer.Exit) as left:
+        verb.status(Path("data"), Path("trust.json"))
+    assert left.value.exit_code == code
 
 
 def test_a_good_one_reaches_everybody_ring_by_ring(tmp_path: Path) -> None:

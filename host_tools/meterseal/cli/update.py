@@ -28,6 +28,7 @@ Examples:
 
     meterseal update resume code 1793491200 --data collector --trust trust.json
 """
+_ALL_BOARDS = ""
 _Out = Annotated[Path, typer.Argument(help="Directory of the update.")]
 _Boards = Annotated[list[str], typer.Option("--board", help="Board (folder of boards/); again.")]
 _Json = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
@@ -42,7 +43,7 @@ def register(app: typer.Typer) -> None:
     verb.command("build", help="Lay out an update: code, settings, an image or owners.")(build)
     verb.command("sign", help="Sign what was built, as an owner.")(sign)
     verb.command("publish", help="Let the collector offer it, ring by ring.")(publish)
-    verb.command("status", help="What each station made of it; exit code 1: paused.")(status)
+    verb.command("status", help="What stations made of each; exit code 1: one is paused.")(status)
     verb.command("resume", help="Let a paused one go on, as its owner.")(resume)
     app.add_typer(verb, name="update")
 
@@ -139,7 +140,19 @@ def status(data: _Data, trust: _Trust, database: _Database = "", as_json: _Json 
         _show(table)
         for one in rollouts.certificates():
             output.note(f"{one['station']}: {one['certificate']} ends on {one['ends']}")
-    raise typer.Exit(any(update["paused"] for update in table[:1]))
+    raise typer.Exit(_is_paused(table))
+
+
+def _is_paused(table: list[dict[str, Any]]) -> bool:
+    """Whether one stands still that no newer one of its kind replaces on all of its boards."""
+    replaced: dict[str, set[str]] = {}
+    for update in table:
+        boards = set(update["boards"]) or {_ALL_BOARDS}
+        newer = replaced.setdefault(update["kind"], set())
+        if update["paused"] and _ALL_BOARDS not in newer and not boards <= newer:
+            return True
+        newer |= boards
+    return False
 
 
 def _show(table: list[dict[str, Any]]) -> None:
