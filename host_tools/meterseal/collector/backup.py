@@ -16,8 +16,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy.engine import make_url
-
+from meterseal.collector.database import parse_url
 from meterseal.collector.tokens import FILE as TOKENS
 from meterseal.errors import ConfigurationError, EnvironmentProblem
 
@@ -32,7 +31,7 @@ def backup(data: Path, database: str, out: Path) -> dict[str, Any]:
     """Back up the collector whose directory is `data` into the new directory `out`; what is in it.
 
     `database`: its URL, empty for SQLite in `data`. The collector may run, and take batches.
-    Raises EnvironmentProblem `backup-source`, `backup-target`.
+    Raises EnvironmentProblem `backup-source`, `backup-target`, `collector-database`.
     """
     if out.exists():
         text = f"expected to make the directory {out}, found that it exists"
@@ -40,10 +39,10 @@ def backup(data: Path, database: str, out: Path) -> dict[str, Any]:
     if not (data / "receipt.key").exists():
         text = f"expected the directory of a collector, found no receipt.key in {data}"
         raise EnvironmentProblem("backup-source", text, "Give its --data.")
+    path = _sqlite_path(data, database)
     made = out.with_name(f".{out.name}.{os.getpid()}")
     try:
         made.mkdir(parents=True, mode=0o700)
-        path = _sqlite_path(data, database)
         if path is not None:
             _copy_database(path, made / DATABASE)
         for name in _FILES:
@@ -88,7 +87,7 @@ def _sqlite_path(data: Path, database: str) -> Path | None:
     """File of the database; None: it is PostgreSQL."""
     if not database:
         return data / DATABASE
-    url = make_url(database)
+    url = parse_url(database)
     return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
 
 

@@ -12,7 +12,7 @@ from typing import Final
 import sqlalchemy.exc
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
@@ -89,18 +89,30 @@ class Database:
             raise not_stored() from error
 
 
-def _engine(url: str) -> Engine:
+def parse_url(url: str) -> URL:
+    """Raises EnvironmentProblem `collector-database` for what is no URL of a database."""
     try:
-        parsed = make_url(url)
+        return make_url(url)
+    except (sqlalchemy.exc.ArgumentError, ValueError) as error:
+        raise _unusable(error) from error
+
+
+def _engine(url: str) -> Engine:
+    parsed = parse_url(url)
+    try:
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         return create_engine(parsed, pool_size=8, pool_pre_ping=not url.startswith("sqlite"))
     except (sqlalchemy.exc.ArgumentError, ModuleNotFoundError) as error:
-        raise EnvironmentProblem(
-            "collector-database",
-            f"expected a database URL, found one that cannot be used: {error}",
-            "Give --database sqlite:///FILE or postgresql://USER@HOST/NAME.",
-        ) from error
+        raise _unusable(error) from error
+
+
+def _unusable(error: Exception) -> EnvironmentProblem:
+    return EnvironmentProblem(
+        "collector-database",
+        f"expected a database URL, found one that cannot be used: {error}",
+        "Give --database sqlite:///FILE or postgresql://USER@HOST/NAME.",
+    )
 
 
 def _lock_file(engine: Engine) -> Path | None:

@@ -39,10 +39,14 @@ def broker_of(url: str, authority: Path | None) -> Broker:
 
     Raises EnvironmentProblem `mqtt-url`.
     """
-    parts = urlsplit(url)
+    found = url.rpartition("@")[2]  # without the password
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise _url_problem(f"expected mqtts://HOST[:PORT], found {found!r}") from None
     local = parts.hostname in ("127.0.0.1", "::1", "localhost")
     if not parts.hostname or parts.scheme not in ("mqtt", "mqtts"):
-        found = url.rpartition("@")[2]
         raise _url_problem(f"expected mqtts://HOST[:PORT], found {found!r}")
     if parts.scheme == "mqtt" and not local:
         raise _url_problem(f"expected TLS to {parts.hostname}, found mqtt://")
@@ -51,8 +55,7 @@ def broker_of(url: str, authority: Path | None) -> Broker:
     except OSError as problem:
         raise _url_problem(f"expected a certificate authority in {authority}: {problem}") from None
     user, password = (unquote(one) if one else None for one in (parts.username, parts.password))
-    port = parts.port or (8883 if tls else 1883)
-    return Broker(parts.hostname, port, user, password, tls)
+    return Broker(parts.hostname, port or (8883 if tls else 1883), user, password, tls)
 
 
 def _url_problem(text: str) -> EnvironmentProblem:

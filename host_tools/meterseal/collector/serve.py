@@ -24,6 +24,7 @@ from meterseal.collector.database import Database
 from meterseal.collector.direct import DirectUploads
 from meterseal.collector.door import Door, Limits, limits
 from meterseal.collector.fleet import Fleet
+from meterseal.collector.given import check_authority, check_certificate, webhooks_of
 from meterseal.collector.guard import Guard, add_login
 from meterseal.collector.intake import Intake
 from meterseal.collector.live_trust import LiveTrust
@@ -40,7 +41,6 @@ from meterseal.collector.tokens import LiveTokens, read_tokens
 from meterseal.collector.updates import Rollouts, add_update_routes
 from meterseal.collector.uploads import UploadsFirst
 from meterseal.collector.watch_process import follow
-from meterseal.collector.webhooks import Webhook
 from meterseal.errors import EnvironmentProblem
 from meterseal.trust_keys import fingerprint
 
@@ -119,10 +119,17 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
 def prepare(settings: Settings) -> None:
     """What is done once, before any worker starts: directory, receipt key, schema.
 
-    Raises EnvironmentProblem `collector-client-ca`, and as `serve`.
+    Raises EnvironmentProblem `collector-client-ca`, `collector-certificate`, `webhook-url`,
+    `webhook-secret`, `mqtt-url`, and as `serve`.
     """
     if settings.client_ca:
-        _check_authority(settings.client_ca)
+        check_authority(settings.client_ca)
+    check_certificate(settings.certificate, settings.key)
+    webhooks_of(settings.webhooks, settings.webhook_secret)
+    if settings.mqtt:
+        from meterseal.collector.mqtt import broker_of
+
+        broker_of(settings.mqtt, settings.mqtt_ca)
     settings.data.mkdir(parents=True, exist_ok=True)
     load_or_create(settings.data / "receipt.key")
     Database(settings.database_url).migrate()
@@ -131,17 +138,6 @@ def prepare(settings: Settings) -> None:
 def receipt_key(settings: Settings) -> str:
     """Fingerprint of the key of the receipts."""
     return fingerprint(load_or_create(settings.data / "receipt.key").public_65)
-
-
-def _check_authority(path: Path) -> None:
-    try:
-        ssl.create_default_context(cafile=path)
-    except OSError as problem:
-        raise EnvironmentProblem(
-            "collector-client-ca",
-            f"expected the certificate of an authority in {path}: {problem}",
-            "Give --client-ca a PEM file.",
-        ) from problem
 
 
 def check_open(settings: Settings) -> None:
@@ -203,8 +199,7 @@ def _jobs(settings: Settings, intake: Intake, trust: LiveTrust) -> list[Job]:
 
 def _watching(settings: Settings) -> list[Job]:
     """The watch, and the webhooks that it tells."""
-    secret = settings.webhook_secret.read_bytes().strip() if settings.webhook_secret else b""
-    hooks = [Webhook(one, secret, frozenset()) for one in settings.webhooks]
+    hooks = webhooks_of(settings.webhooks, settings.webhook_secret)
 
     def tell(kind: str, content: dict[str, Any]) -> None:
         for hook in hooks:

@@ -35,14 +35,14 @@ class Webhook:
 
     def __init__(self, url: str, secret: bytes, kinds: frozenset[str]) -> None:
         """`kinds`: which news it gets; empty: all. Raises EnvironmentProblem `webhook-url`."""
-        parts = httpx.URL(url)
+        try:
+            parts = httpx.URL(url)
+        except httpx.InvalidURL as problem:
+            raise _url_problem(str(problem)) from None
         local = parts.host in ("127.0.0.1", "::1", "localhost")
-        if parts.scheme != "https" and not (parts.scheme == "http" and local):
-            raise EnvironmentProblem(
-                "webhook-url",
-                f"expected an https:// address, found {parts.scheme}://{parts.host}",
-                "http:// is for a receiver on this machine alone.",
-            )
+        right = parts.scheme == "https" or (parts.scheme == "http" and local)
+        if not right or not parts.host:
+            raise _url_problem(f"found {parts.scheme}://{parts.host}")
         self.url, self._secret, self._kinds = url, secret, kinds
         self._place = f"{parts.scheme}://{parts.netloc.decode()}"  # the rest may be a secret
         self._waiting: queue.Queue[dict[str, Any]] = queue.Queue(MAX_WAITING)
@@ -111,3 +111,11 @@ class Webhook:
             return "", False
         for_good = answer.is_client_error and answer.status_code not in _LATER
         return f"{answer.status_code} answered", for_good
+
+
+def _url_problem(text: str) -> EnvironmentProblem:
+    return EnvironmentProblem(
+        "webhook-url",
+        f"expected an https:// address: {text}",
+        "http:// is for a receiver on this machine alone.",
+    )
