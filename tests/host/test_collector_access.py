@@ -8,6 +8,7 @@ import time
 
 import httpx
 import pytest
+from meterseal import pki
 from meterseal.audit.receipts import acks_of
 from meterseal.cli.main import main
 from meterseal.collector import tokens
@@ -24,8 +25,9 @@ HTML = {"accept": "text/html"}
 
 def settings_of(folder, host="127.0.0.1"):
     (folder / "trust.json").write_bytes(trust_of([FastStation()]))
-    none = folder / "none.pem"
-    return Settings(folder / "data", none, none, folder / "trust.json", host, 0, "")
+    pki.write_certificate(folder, pki.make_server(pki.make_authority("ours"), ["localhost"]))
+    certificate = folder / "server.pem", folder / "server.key"
+    return Settings(folder / "data", *certificate, folder / "trust.json", host, 0, "")
 
 
 def routes_of(app):
