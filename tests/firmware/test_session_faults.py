@@ -24,6 +24,19 @@ def faults(world):
     return [event[3][1] for event in events if event[0] == 9]
 
 
+def full_store(world):
+    """From now on the store keeps no sessions; how it kept them before."""
+    real = world.store.set
+
+    def fail(name, blob):
+        if name == "sessions":
+            raise OSError(-0x1105, "no space")
+        real(name, blob)
+
+    world.store.set = fail
+    return real
+
+
 class SerialTest(unittest.TestCase):
     """A meter's serial number is somebody else's text."""
 
@@ -142,14 +155,7 @@ class FaultTest(unittest.TestCase):
 
     def test_a_fiscal_record_that_a_store_keeps_late_is_one(self):
         world = SessionWorld(fiscal_interval_s=3600).boot()
-        real = world.store.set
-
-        def fail(name, blob):
-            if name == "sessions":
-                raise OSError(-0x1105, "no space")
-            real(name, blob)
-
-        world.store.set = fail
+        real = full_store(world)
         world.step()
         world.store.set = real
         world.step()
@@ -166,14 +172,7 @@ class FaultTest(unittest.TestCase):
     def test_a_store_that_does_not_keep(self):
         world = SessionWorld().boot()
         world.step()
-        real = world.store.set
-
-        def fail(name, blob):
-            if name == "sessions":
-                raise OSError(-0x1105, "no space")
-            real(name, blob)
-
-        world.store.set = fail
+        real = full_store(world)
         world.charge()
         self.assertEqual(world.journal_has_record(), False)  # no page leaves that is not kept
         world.store.set = real
@@ -200,15 +199,8 @@ class FaultTest(unittest.TestCase):
         log.configure(log.OFF)
         board = WholeBoard(sessions=[{"contact_pin": 4}])
         app = board.power_on()
-        real = board.store.set
-
-        def fail(name, blob):
-            if name == "sessions":
-                raise OSError(-0x1105, "no space")
-            real(name, blob)
-
-        board.store.set = fail
-        app.signer.sign_ocmf = lambda text: fail("sessions", text)
+        full_store(board)
+        app.signer.sign_ocmf = lambda text: board.store.set("sessions", text)
         board.contactor_closed = True
         asyncio.run(run_for(app, board, 300))
         fresh_loop()

@@ -47,14 +47,19 @@ class WriteLock:
             fcntl.flock(self._file, fcntl.LOCK_UN)
         self._threads.release()
 
+    def close(self) -> None:
+        """Give the file up; the next turn opens it again."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
 
 @contextmanager
 def turn(path: Path) -> Iterator[None]:
     """Hold a lock file for one change of the file beside it."""
-    file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    lock = WriteLock(path)
     try:
-        if fcntl:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        with lock:
+            yield
     finally:
-        os.close(file)
+        lock.close()
