@@ -58,6 +58,7 @@ HOST_LAYERS: list[set[str]] = [
         "meterseal.collector.migrations",
         "meterseal.collector.registry_database",
         "meterseal.provision.image",
+        "meterseal.provision.names",
         "meterseal.provision.errors",
     },
     {"meterseal.provision", "meterseal.mrv", "meterseal.export"},

@@ -70,7 +70,7 @@ class App:
             self.clock.mono_ms,
             board.watchdog.feed,
             self.recorder.event,
-            self._reset,
+            self.reset,
             self.timing.sleep_ms,
         )
 
@@ -158,7 +158,7 @@ class App:
             fields[_NONCES] = self.nonces
         return fields
 
-    def _reset(self, reason):
+    def reset(self, reason):
         """The last resort; the next boot reports why."""
         log.error("app", "reset", reason=reason)
         self.boots.keep_reset_reason(reason)

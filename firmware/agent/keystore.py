@@ -67,7 +67,7 @@ class Keystore:
             raise KeystoreError("key-exists", "expected no device key, found one; it is kept")
         mark, origin = Mark(0, _NO_HASH, 1), Origin(REASON_FIRST, _NO_CHAIN, 0, _NO_HASH)
         made = Keystore(store, key_class, private_32, _NO_CHAIN, mark, origin)
-        made._save(made.chain_16, made.mark, made.origin)
+        made.save(made.chain_16, made.mark, made.origin)
         return made
 
     def signer(self, chip=None):
@@ -90,7 +90,7 @@ class Keystore:
         if not self.mark.number:  # nothing of the chain before ever left: its origin still holds
             last = self.origin
             origin = Origin(reason, last.chain_16, last.number, last.hash_32)
-        self._save(bytes(chain_16), Mark(0, _NO_HASH, self.mark.next_sequence), origin)
+        self.save(bytes(chain_16), Mark(0, _NO_HASH, self.mark.next_sequence), origin)
 
     def raise_mark(self, number, hash_32, next_sequence):
         """Raise the mark to a durable batch; the same again is harmless, a lower one refused."""
@@ -102,9 +102,10 @@ class Keystore:
                 "expected a batch above %d, found %d; the mark stays" % (self.mark.number, number),
             )
         next_sequence = max(next_sequence, self.mark.next_sequence)
-        self._save(self.chain_16, Mark(number, bytes(hash_32), next_sequence), self.origin)
+        self.save(self.chain_16, Mark(number, bytes(hash_32), next_sequence), self.origin)
 
-    def _save(self, chain_16, mark, origin):
+    def save(self, chain_16, mark, origin):
+        """Make all three durable at once."""
         blob = struct.pack(
             _LAYOUT, _FORMAT, self.key_class, self._private_32, chain_16, *(mark + origin)
         )

@@ -56,7 +56,7 @@ def _replace(board, keystore, old, host_entropy):
         origin = Origin(REASON_ROLLOVER, origin.chain_16, origin.number, origin.hash_32)
     chain_16 = bytes(board.random(16)) if keystore.has_chain() else keystore.chain_16
     made = Keystore(board.store, keystore.key_class, private_32, chain_16, mark, origin)
-    made._save(chain_16, Mark(0, _NO_HASH, mark.next_sequence), origin)
+    made.save(chain_16, Mark(0, _NO_HASH, mark.next_sequence), origin)
     return new
 
 

@@ -87,7 +87,7 @@ class Updater:
             elif verdict == GO_BACK:
                 slots.go_back()
         if verdict == GO_BACK:
-            self._app._reset("update: went back")
+            self._app.reset("update: went back")
 
     def _keep(self, slots):
         """Told before it is so: a power cut in between lets it be told twice, never not at all."""
@@ -172,7 +172,7 @@ class Updater:
         check = self._check_settings if manifest.kind == manifests.SETTINGS else None
         await installer.install(manifest, check)
         self._event("installed", self._offered)
-        self._app._reset("update: on trial")
+        self._app.reset("update: on trial")
 
     def _installer(self, name, connection):
         async def fetch(sha256_32, offset, length):

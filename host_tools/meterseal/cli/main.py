@@ -34,6 +34,7 @@ VERBS: Final = {
     "report": "meterseal.cli.report",
     "recompute": "meterseal.cli.recompute",
     "prove": "meterseal.cli.prove",
+    "trace": "meterseal.cli.trace",
     "update": "meterseal.cli.update",
     "people": "meterseal.cli.people",
     "demo": "meterseal.cli.demo",

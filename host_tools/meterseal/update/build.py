@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from meterseal.errors import EnvironmentProblem, UpdateError
-from meterseal.provision.image import compile_module
+from meterseal.provision.image import agent_sources, compile_modules
 from meterseal.resources import firmware_dir
 from meterseal.update.manifest import FileEntry, Kind, Manifest
 
@@ -31,10 +31,7 @@ def build_code(source: Path | None, boards: Sequence[str], out: Path, compiled: 
     number = int(_constant(source / "agent/version.py", "BUILD_UNIX_S"))
     _empty(out)
     with tempfile.TemporaryDirectory() as place:
-        for path in [source / "main.py", *sorted((source / "agent").rglob("*.py"))]:
-            name = path.relative_to(source)
-            if str(name) not in _NOT_IN_SLOTS:
-                _place(path, Path(place) / name, compiled, str(name.with_suffix(".mpy")))
+        _place_modules(source, Path(place), compiled)
         modules = sorted(path for path in Path(place).rglob("*.*py") if path.is_file())
         contents = {path.relative_to(place).as_posix(): path.read_bytes() for path in modules}
     (out / FILES / PACK).write_bytes(pack(contents))
@@ -126,15 +123,22 @@ def _empty(out: Path) -> None:
     (out / FILES).mkdir(parents=True)
 
 
-def _place(source: Path, target: Path, compiled: bool = False, name: str = "") -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if not compiled or source.suffix != ".py":
-        shutil.copyfile(source, target)
+def _place_modules(source: Path, out: Path, compiled: bool) -> None:
+    found = [source / "main.py", *agent_sources(source)]
+    paths = [path for path in found if str(path.relative_to(source)) not in _NOT_IN_SLOTS]
+    if not compiled:
+        for path in paths:
+            _place(path, out / path.relative_to(source))
         return
     try:
-        compile_module(source, target.with_suffix(".mpy"), name)
+        compile_modules(source, paths, out)
     except EnvironmentProblem as problem:
         raise UpdateError("update-compile", problem.text, "Correct the source.") from problem
+
+
+def _place(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
 
 
 def _describe(
