@@ -8,7 +8,7 @@ from agent.constant import const
 
 DEBUG, INFO, WARN, ERROR, OFF = 10, 20, 30, 40, 50
 _NAMES = {DEBUG: "debug", INFO: "info", WARN: "warn", ERROR: "error"}
-_KEEP = const(40)
+_KEEP_LEN = const(2400)  # characters: some forty lines of the normal course of things
 
 _level = INFO
 _sink = print
@@ -38,7 +38,7 @@ def _write(level, area, message, fields):
     pairs = ["%s=%s" % (k, fields[k]) for k in sorted(fields)]
     line = " ".join([_NAMES[level], area, message] + pairs)
     _lines.append(line)
-    if len(_lines) > _KEEP:
+    while sum([len(kept) for kept in _lines]) > _KEEP_LEN:
         _lines.pop(0)
     _sink(line)
 

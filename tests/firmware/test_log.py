@@ -22,11 +22,18 @@ class LogTest(unittest.TestCase):
         self.assertEqual(self.lines, [])
 
     def test_keeps_only_the_last_lines(self):
-        for i in range(100):
+        for i in range(1000):
             log.info("a", "b", n=i)
         kept = log.recent()
-        self.assertEqual(len(kept), 40)
-        self.assertEqual(kept[-1], "info a b n=99")
+        self.assertEqual(len(kept), 2400 // len("info a b n=999"))
+        self.assertEqual(kept[-1], "info a b n=999")
+
+    def test_long_lines_take_no_more_room_than_short_ones(self):
+        for i in range(100):
+            log.warn("a", "b", n=i, text="x" * 400)
+        kept = log.recent()
+        self.assertEqual(len(kept), 5)
+        self.assertTrue(kept[-1].startswith("warn a b n=99"))
 
     def test_levels_by_name(self):
         self.assertEqual(log.level_named("error"), log.ERROR)
