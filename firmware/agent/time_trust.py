@@ -17,6 +17,8 @@ _AGREE_MS = const(
     300000
 )  # the collector confirms the time of the handshake if it is no further away
 
+_ABOUT_TIME = const(("tls-expired", "tls-not-yet-valid"))
+
 BELIEF, FLOOR, NTP_CANDIDATE = "belief", "floor", "ntp"
 
 
@@ -72,15 +74,14 @@ class TimeTrust:
         except (FwError, OSError) as error:
             log.warn("clock", "ntp", code=getattr(error, "code", "ntp-network"))
 
-    def refused(self):
-        """TLS found a certificate expired or not yet valid: it is the next candidate's turn."""
+    def failed(self, code):
+        """The handshake failed. If another time might make the certificate valid, it is the next
+        candidate's turn; else this one proved nothing.
+        """
         self._clock.restore_system()
-        order = (BELIEF, NTP_CANDIDATE, FLOOR)
-        self._turn = order[(order.index(self._turn) + 1) % 3]
-
-    def failed(self):
-        """The handshake failed for another reason: the candidate proved nothing."""
-        self._clock.restore_system()
+        if code in _ABOUT_TIME:
+            order = (BELIEF, NTP_CANDIDATE, FLOOR)
+            self._turn = order[(order.index(self._turn) + 1) % 3]
 
     def confirmed(self, t_unix_ms, error_ms, mono_ms):
         """The verified collector said that it was `t_unix_ms` at `mono_ms`, within `error_ms`."""

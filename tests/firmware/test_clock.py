@@ -154,7 +154,8 @@ class World:
         """One handshake; True if the certificate was valid at the time that TLS saw."""
         asyncio.run(self.trust.prepare())
         if not self.valid[0] <= self.rtc.system <= self.valid[1]:
-            self.trust.refused()
+            early = self.rtc.system < self.valid[0]
+            self.trust.failed("tls-not-yet-valid" if early else "tls-expired")
             return False
         try:
             self.trust.confirmed(collector_ms, 30, self.clock.mono_ms())
@@ -240,8 +241,15 @@ class TimeTrustTest(unittest.TestCase):
     def test_candidate_is_undone_when_it_proved_nothing(self):
         world = World(T_2026 - DAY_MS, T_2026 + DAY_MS, ntp="dead")
         asyncio.run(world.trust.prepare())
-        world.trust.failed()
+        world.trust.failed("tls-unknown-ca")
         self.assertEqual((world.rtc.system, world.rtc.genuine), (BUILD_S * 1000, False))
+
+    def test_only_what_another_time_might_mend_is_the_next_ones_turn(self):
+        for code in ("tls-unknown-ca", "tls-host-name", "http-cut", "tls-expired"):
+            world = World(T_2026 - DAY_MS, T_2026 + DAY_MS, ntp=T_2026)
+            first = asyncio.run(world.trust.prepare())
+            world.trust.failed(code)
+            self.assertEqual(asyncio.run(world.trust.prepare()) != first, code == "tls-expired")
 
 
 def ntp_answer(nonce_8, first=0x24, stratum=2, seconds=3999000000, fraction=1 << 31):

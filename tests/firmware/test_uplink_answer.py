@@ -4,7 +4,7 @@ import unittest
 
 from agent.errors import UploadError
 from agent.uplink import answer
-from agent.uplink.failures import code_of, is_about_time
+from agent.uplink.failures import code_of
 from agent.uplink.http import split_url
 from agent.uplink.task import pause_after
 
@@ -85,11 +85,6 @@ class FailuresTest(unittest.TestCase):
             (EOFError(), "http-cut"),
         ):
             self.assertEqual(code_of(error, "http-cut"), code)
-
-    def test_only_validity_depends_on_the_time(self):
-        self.assertTrue(is_about_time("tls-expired"))
-        self.assertTrue(is_about_time("tls-not-yet-valid"))
-        self.assertFalse(is_about_time("tls-unknown-ca"))
 
 
 class UrlTest(unittest.TestCase):

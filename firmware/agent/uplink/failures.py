@@ -55,8 +55,3 @@ def network_error(error, otherwise):
     """The UploadError for it; nothing was changed, the next try comes later."""
     code = code_of(error, otherwise)
     return UploadError(code, "%s (%s)" % (_REMEDIES.get(code, "network"), error), cause=str(error))
-
-
-def is_about_time(code):
-    """Whether another time might make the certificate valid."""
-    return code in ("tls-expired", "tls-not-yet-valid")

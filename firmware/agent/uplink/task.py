@@ -188,17 +188,8 @@ class Uplink:
             await self._connection.open()
             return await self._request(reads, length)
         except UploadError as error:
-            self._unverified(error)
+            self._time_trust.failed(error.code)
             raise
-
-    def _unverified(self, error):
-        """A time that made the certificate invalid gives way to the next candidate."""
-        from .failures import is_about_time
-
-        if is_about_time(error.code):
-            self._time_trust.refused()
-        else:
-            self._time_trust.failed()
 
     async def _request(self, reads, length):
         is_new = self._numbers and self._numbers[-1] > self._known
