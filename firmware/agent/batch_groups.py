@@ -144,14 +144,3 @@ def _append_column(out, key, order, members):
         else:
             absent.append(len(values) + len(absent))
     cbor.append(out, encode_column(function, address, count, order, values, absent))
-
-
-def edge_words(columns, reading, function, address):
-    """The words of one register value as the meter sent them, or None if it was not obtained."""
-    offset = 0
-    for bit in range(len(columns)):
-        end = offset + 2 * columns[bit][2]
-        if columns[bit][:2] == (function, address) and (reading.present >> bit) & 1:
-            return reading.words[offset:end]
-        offset = end
-    return None

@@ -34,4 +34,5 @@ def scarce(*names):
 
 def sealing():
     """What gathers and encodes a batch: the arithmetic of its signature has room then."""
-    scarce("sealer_gather", "rows", "batch", "batch_groups", "columns", "sealer_payload")
+    scarce("sealer_gather", "sealer_payload", "foreign", "batch_table", "batch_keys", "rows")
+    scarce("batch", "batch_groups", "columns", "sealer_edges")

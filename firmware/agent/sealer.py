@@ -23,11 +23,8 @@ from collections import namedtuple
 
 from agent import forget, log
 from agent.constant import const
-from agent.errors import JournalFull, ReadingError, SealError, SignerError
-from agent.journal_record import READING
-from agent.keystore import REASON_FIRST, REASON_JOURNAL_LOST, REASON_OPERATOR
-from agent.reading import unpack
-from agent.sealer_chain import ADOPT, CONTINUE, FIRST, decide
+from agent.errors import JournalFull, SealError, SignerError
+from agent.keystore import REASON_OPERATOR
 from agent.sealer_lost import REASON_FULL, REASON_UNREADABLE
 from agent.signer import CONTENT_BATCH
 
@@ -69,33 +66,15 @@ class Sealer:
     # -- start
 
     def recover(self, recovery):
-        """Compare the journal's head with the mark and count what waits; see sealer_chain."""
-        decision = decide(
-            self._keystore, recovery.head_chain, recovery.head_number, recovery.head_hash
-        )
-        log.info("seal", decision, number=recovery.head_number)
-        if decision == ADOPT:
-            self._keystore.raise_mark(
-                recovery.head_number, recovery.head_hash, recovery.next_sequence
-            )
-        self._begin_reason = None
-        if decision not in (ADOPT, CONTINUE):
-            self._begin_reason = REASON_FIRST if decision == FIRST else REASON_JOURNAL_LOST
-        self._unraised = None
-        self._count_waiting()
-        self._ready = True
+        """Compare the journal's head with the mark and count what waits; see sealer_recovery."""
+        from agent.sealer_recovery import counted, reason_to_begin  # only now: see forget
 
-    def _count_waiting(self):
-        last = self._keystore.mark.next_sequence - 1
-        self._waiting = 0
-        for kind, payload in self._journal.unsealed():
-            if kind == READING:
-                try:
-                    last = unpack(payload, 0, last).sequence
-                except ReadingError:
-                    continue
-                self._waiting += 1
-        self.next_sequence = last + 1
+        self._begin_reason = reason_to_begin(self._keystore, recovery)
+        self._unraised = None
+        self._waiting, self.next_sequence = counted(self._journal, self._keystore.mark)
+        self._ready = True
+        del counted, reason_to_begin
+        forget.scarce("sealer_recovery", "sealer_chain")
 
     def restart_chain(self, reason=REASON_OPERATOR):
         """Begin a new chain, durably; its first batch will name the last one of the old chain."""
@@ -153,21 +132,35 @@ class Sealer:
         self._raise_mark()
         try:
             sealed = self._gather_and_seal()
-        except MemoryError:
+        except MemoryError as error:
             if not self._ready or self._halvings >= _MOST_HALVINGS:
                 raise
             self._halvings += 1
             self._deadline_ms = self._clock.mono_ms()  # still due
             gc.collect()
-            log.warn("seal", "memory", halvings=self._halvings)
+            log.warn("seal", "memory", halvings=self._halvings, text=str(error))
             return None
         self._halvings = max(0, self._halvings - 1)
         return sealed
 
     def _gather_and_seal(self):
+        gc.collect()
+        gathered = self._gathered()
+        if gathered is None:
+            return None
+        forget.scarce("sealer_gather", "sealer_payload", "foreign")
+        payload, facts = self._encoded(*gathered)
+        del gathered
+        forget.sealing()
+        content, hash_32 = self._signed(payload)
+        number = self._keystore.mark.number + 1
+        self._commit(number, hash_32, content, *facts)
+        return number, hash_32
+
+    def _gathered(self):
+        """(fields, contexts, rows, mark) of the next batch, or None if nothing waits."""
         from agent.sealer_gather import gather  # only now: see forget
 
-        gc.collect()
         gathered = gather(
             self._journal,
             self._keystore.mark.next_sequence - 1,
@@ -177,13 +170,7 @@ class Sealer:
         self._schedule(gathered)
         if not gathered.records:
             return None
-        payload, facts = self._composed(gathered)
-        del gathered, gather
-        forget.sealing()
-        content, hash_32 = self._signed(payload)
-        number = self._keystore.mark.number + 1
-        self._commit(number, hash_32, content, *facts)
-        return number, hash_32
+        return self._fields(gathered), gathered.contexts, gathered.rows, gathered.mark
 
     def _schedule(self, gathered):
         if gathered.malformed:
@@ -193,31 +180,32 @@ class Sealer:
         if gathered.complete or now < self._deadline_ms:
             self._deadline_ms = now + self._settings.interval_ms
 
-    def _composed(self, gathered):
-        """The payload, and what is to be known of it behind: see `_commit`."""
-        from agent.batch import encode_payload
-        from agent.sealer_payload import edges, lost_batches, payload_fields
+    def _fields(self, gathered):
+        from agent.sealer_payload import lost_batches, payload_fields
 
         if self._begin_reason is not None:
             self.restart_chain(self._begin_reason)
         self._lost.acknowledged(self._journal.acknowledged)
-        self._state_jump(gathered, edges)
-        fields = payload_fields(
-            self._keystore,
-            self._clock,
-            self._identity,
-            self._signer.key_class,
-            gathered,
-            lost_batches(self._journal.lost) + self._lost.wire(),
-            self._others(),
-        )
-        rows = gathered.rows
-        payload = encode_payload(fields, gathered.contexts, rows)
+        self._state_jump(gathered)
+        station = self._keystore, self._clock, self._identity, self._signer.key_class
+        lost = lost_batches(self._journal.lost) + self._lost.wire()
+        return payload_fields(*station, gathered, lost, self._others())
+
+    def _encoded(self, fields, contexts, rows, mark):
+        """The payload, and what is to be known of it behind: see `_commit`."""
+        from agent.batch import encode_payload
+
+        payload = encode_payload(fields, contexts, rows)
         count = len(rows)
-        first = rows.first_sequence if count else self._keystore.mark.next_sequence
+        if not count:
+            return payload, (mark, self._keystore.mark.next_sequence, 0, self._edges)
         newest = (rows[i] for i in range(count - 1, -1, -1))
-        found = edges(gathered.contexts, newest, self._settings.totals) if count else self._edges
-        return payload, (gathered.mark, first, count, found)
+        return payload, (mark, rows.first_sequence, count, self._edges_in(contexts, newest))
+
+    def _edges_in(self, contexts, rows):
+        from agent.sealer_edges import edges
+
+        return edges(contexts, rows, self._settings.totals)
 
     def _signed(self, payload):
         try:
@@ -226,36 +214,24 @@ class Sealer:
             self._refused_until_ms = self._clock.mono_ms() + _RETRY_MS
             raise
 
-    def _state_jump(self, gathered, edges):
+    def _state_jump(self, gathered):
         """State readings as lost whose numbers were given out but which no batch will hold."""
-        mark = self._keystore.mark
+        mark, rows = self._keystore.mark, gathered.rows
         self._lost.retract(mark.next_sequence)
-        rows = gathered.rows
         if not len(rows) or rows.first_sequence == mark.next_sequence:
             return
-        self._lost.add(
-            mark.next_sequence,
-            rows.first_sequence - 1,
-            REASON_FULL if self._journal.overwrote_unsealed else REASON_UNREADABLE,
-            mark.number + 1,
-            self._edges,
-            edges(gathered.contexts, rows, self._settings.totals),
-        )
+        gone = mark.next_sequence, rows.first_sequence - 1
+        reason = REASON_FULL if self._journal.overwrote_unsealed else REASON_UNREADABLE
+        beside = self._edges, self._edges_in(gathered.contexts, rows)
+        self._lost.add(*gone, reason, mark.number + 1, *beside)
 
     def _commit(self, number, hash_32, content, mark, first, count, newest_edges):
         """Make durable a batch of `count` readings from `first` on; `mark`: see Journal.mark."""
         next_sequence = first + count
         self._ready = False  # until it is known what the flash holds
         try:
-            self._journal.seal(
-                number,
-                self._keystore.chain_16,
-                hash_32,
-                content,
-                mark,
-                next_sequence - 1,
-                first,
-            )
+            chain_16 = self._keystore.chain_16
+            self._journal.seal(number, chain_16, hash_32, content, mark, next_sequence - 1, first)
         except JournalFull:
             self._ready = True  # a clean refusal; signing in a loop would starve everything else
             self._refused_until_ms = self._clock.mono_ms() + _RETRY_MS

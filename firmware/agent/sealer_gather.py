@@ -7,7 +7,7 @@ the jump that it leaves is stated as lost. Nothing here writes anything.
 """
 
 from agent import cbor
-from agent.batch import MeterTable
+from agent.batch_table import MeterTable
 from agent.constant import const
 from agent.errors import ReadingError
 from agent.reading import Context, unpack, words_len

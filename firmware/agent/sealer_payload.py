@@ -6,8 +6,8 @@ not known is left out, never filled in.
 
 from collections import namedtuple
 
-from agent import batch, cbor, forget
-from agent.batch_groups import edge_words
+from agent import batch_keys as keys
+from agent import cbor, forget
 from agent.constant import const
 from agent.errors import SealError
 
@@ -19,7 +19,6 @@ _REASON_FIRST = const(0)
 _METER_COUNTERS = const(3)  # key of `health`
 _COUNTERS = const(6)
 _LOST_BATCHES = const(0)
-_MAX_EDGES = const(8)
 
 
 def payload_fields(keystore, clock, identity, key_class, gathered, lost, others):
@@ -33,24 +32,24 @@ def payload_fields(keystore, clock, identity, key_class, gathered, lost, others)
     fields = foreign.within_limits(others)
     del foreign
     forget.modules("foreign")
-    fields[batch.HEALTH] = _health(fields[batch.HEALTH], gathered, clock.boot)
-    fields[batch.CHAIN] = keystore.chain_16
-    fields[batch.NUMBER] = mark.number + 1
+    fields[keys.HEALTH] = _health(fields[keys.HEALTH], gathered, clock.boot)
+    fields[keys.CHAIN] = keystore.chain_16
+    fields[keys.NUMBER] = mark.number + 1
     if mark.number:
-        fields[batch.PREVIOUS] = mark.hash_32
+        fields[keys.PREVIOUS] = mark.hash_32
     else:
-        fields[batch.GENESIS] = genesis(keystore.origin, identity.provisioning_hash_32)
-    fields[batch.BOOT] = clock.boot
-    fields[batch.SEALED_MONO_MS] = clock.mono_ms()
-    fields[batch.FIRST_SEQUENCE] = mark.next_sequence
-    fields[batch.ANCHORS] = gathered.wire_anchors()
-    fields[batch.FIRMWARE] = identity.firmware
-    fields[batch.CONFIG_HASH] = identity.config_hash_8
-    fields[batch.KEY_CLASS] = key_class
-    fields[batch.EVENTS] = gathered.events
-    fields[batch.LOST] = lost
+        fields[keys.GENESIS] = genesis(keystore.origin, identity.provisioning_hash_32)
+    fields[keys.BOOT] = clock.boot
+    fields[keys.SEALED_MONO_MS] = clock.mono_ms()
+    fields[keys.FIRST_SEQUENCE] = mark.next_sequence
+    fields[keys.ANCHORS] = gathered.wire_anchors()
+    fields[keys.FIRMWARE] = identity.firmware
+    fields[keys.CONFIG_HASH] = identity.config_hash_8
+    fields[keys.KEY_CLASS] = key_class
+    fields[keys.EVENTS] = gathered.events
+    fields[keys.LOST] = lost
     if gathered.ocmf:
-        fields[batch.OCMF] = gathered.ocmf
+        fields[keys.OCMF] = gathered.ocmf
     return fields
 
 
@@ -88,27 +87,3 @@ def _health(health, gathered, boot):
             placed[indices[i]] = counters[i]
         health[_METER_COUNTERS] = placed
     return health
-
-
-def edges(contexts, rows, totals):
-    """`edge` of section 7: the first value in `rows` of each energy register in `totals`."""
-    found = {}
-    for context, reading in rows:
-        meter = contexts[context].meters[reading.meter]
-        for function, address, *sunspec in totals.get(meter.profile, ()):
-            address += _shift(meter, *sunspec) if sunspec else 0
-            key = (meter.profile, meter.unit, function, address)
-            if key not in found:
-                words = edge_words(meter.columns, reading, function, address)
-                if words is not None:
-                    found[key] = words
-    return [key + (found[key],) for key in sorted(found)][:_MAX_EDGES]
-
-
-def _shift(meter, at, model):
-    """How far from the profile's place `at` this meter has its block: where it says its number."""
-    number = bytes((model >> 8, model & 0xFF))
-    for _, address, words in meter.identity:
-        if words == number:
-            return address - at
-    return 0

@@ -118,4 +118,4 @@ class SoftwareSigner(Signer):
 
 
 def _forget():
-    forget.scarce("p256", "p256_field", "p256_nonce", "p256_table")
+    forget.scarce("p256", "p256_field", "p256_nonce", "p256_table", "p256_source")

@@ -14,7 +14,7 @@ sys.path[:0] = [str(ROOT / "tests")]
 
 from support.small_heap import run  # noqa: E402
 
-HEAP = "288k"
+HEAP = "256k"
 BATCHES = 10  # of sixty readings
 
 

@@ -72,7 +72,7 @@ class Watched:
         heap.watch(app.journal, "append", "poll")
         heap.watch(app.journal, "mark", "gather")
         heap.watch(app, "others", "encode")
-        self._watch_inside(app.sealer, "_others", "batch_groups", "encode_column", "encode")
+        self._watch_inside(app.sealer, "_encoded", "batch_groups", "encode_column", "encode")
         self._watch_inside(app.signer, "_sign", "p256", "add_points", "sign")
         heap.watch(app.journal, "seal", "commit")
         heap.watch(app.uplink._connection, "_write", "send")

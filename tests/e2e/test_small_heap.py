@@ -11,7 +11,7 @@ import pytest
 from support.small_heap import run
 
 # A reading takes some 60 ms even on fast-forward: many batches are of few readings.
-RUNS = [("288k", 5, 60), pytest.param("288k", 500, 6, marks=pytest.mark.long)]
+RUNS = [("256k", 5, 60), pytest.param("256k", 500, 6, marks=pytest.mark.long)]
 
 
 @pytest.mark.parametrize(("heap", "batches", "readings"), RUNS)

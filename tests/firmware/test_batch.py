@@ -4,10 +4,10 @@ import gc
 import sys
 import unittest
 
-from agent import batch
-from agent.batch_groups import edge_words
+from agent import batch, batch_keys
 from agent.errors import BatchError
 from agent.reading import ALL_PRESENT, Context, Meter, Reading
+from agent.sealer_edges import edge_words
 from support import minicbor
 
 ENERGY = (4, 0x48, 2, 0)
@@ -26,19 +26,19 @@ def reading(sequence, index=0, boot=40, words=None, present=ALL_PRESENT, status=
 
 def fields(**changes):
     values = {
-        batch.CHAIN: bytes(16),
-        batch.NUMBER: 5000,
-        batch.PREVIOUS: bytes(32),
-        batch.BOOT: 40,
-        batch.SEALED_MONO_MS: 1,
-        batch.FIRST_SEQUENCE: 77,
-        batch.FIRMWARE: "0.1.0",
-        batch.CONFIG_HASH: bytes(16),
-        batch.KEY_CLASS: 0,
-        batch.HEALTH: {},
+        batch_keys.CHAIN: bytes(16),
+        batch_keys.NUMBER: 5000,
+        batch_keys.PREVIOUS: bytes(32),
+        batch_keys.BOOT: 40,
+        batch_keys.SEALED_MONO_MS: 1,
+        batch_keys.FIRST_SEQUENCE: 77,
+        batch_keys.FIRMWARE: "0.1.0",
+        batch_keys.CONFIG_HASH: bytes(16),
+        batch_keys.KEY_CLASS: 0,
+        batch_keys.HEALTH: {},
     }
     for name in changes:
-        key = getattr(batch, name)
+        key = getattr(batch_keys, name)
         values[key] = changes[name]
         if values[key] is None:
             del values[key]

@@ -5,7 +5,7 @@ import unittest
 from agent.errors import ModbusMalformed, ModbusTimeout
 from agent.modbus.client import Line, RtuClient
 from agent.reading import Meter, Reading
-from agent.sealer_payload import edges
+from agent.sealer_edges import edges
 from agent.session_meter import serial_of
 from agent.station_meters import energy_registers
 from agent.sunspec import Locator

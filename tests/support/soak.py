@@ -10,10 +10,10 @@ import hashlib
 import random
 
 from agent.app import App
-from agent.batch_groups import edge_words
 from agent.columns import register_value
 from agent.errors import FwError
 from agent.journal import READING
+from agent.sealer_edges import edge_words
 from agent.signer import SoftwareSigner
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils

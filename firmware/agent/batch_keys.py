@@ -1,0 +1,20 @@
+"""Keys of the payload's fields (WIRE_FORMAT.md section 3). Must hold nothing else."""
+
+CHAIN = 1
+NUMBER = 2
+PREVIOUS = 3
+BOOT = 4
+SEALED_MONO_MS = 5
+FIRST_SEQUENCE = 6
+COUNT = 7
+ANCHORS = 8
+FIRMWARE = 9
+CONFIG_HASH = 10
+KEY_CLASS = 11
+METERS = 12
+GROUPS = 13
+EVENTS = 14
+LOST = 15
+HEALTH = 16
+GENESIS = 17
+OCMF = 18
