@@ -122,7 +122,8 @@ def sessions(app):
 
         if not is_open(app.board.store):
             return None
-    from .session_task import Sessions, pseudonym_key
+    from .session_task import Sessions
+    from .session_user import pseudonym_key
 
     parts = (app.journal, app.meters, app.clock, app.signer, app.recorder)
     key = pseudonym_key(app.board, config.secrets["pseudonym_key"])

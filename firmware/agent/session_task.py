@@ -7,7 +7,6 @@ never let a session, its store or its key stop the sampling.
 """
 
 import binascii
-import hashlib
 
 from . import log, session_meter, session_record
 from .constant import const
@@ -15,6 +14,7 @@ from .errors import FwError, JournalFull, SessionError
 from .session import ACTIVE, CONTACT, ENDED, Session
 from .session_book import Book
 from .session_fiscal import Fiscal
+from .session_user import pseudonym_hex
 
 _EVENT = const(16)
 _TASK_RESTARTED = const(9)
@@ -23,36 +23,13 @@ _LOOKS = const(2)  # a contact that is found moved so often in a row has moved
 _RETRY_MS = const(10000)  # after the key did not sign, or the store did not keep
 _SIGN_MS = const(700)
 _KEEP_MS = const(900000)  # how old the kept reading of an open session may be
-_PSEUDONYM_LEN = const(16)
-_MOST_USER = const(64)
-_KEY_NAME = const("pseudonym_key")
 # What may go wrong here without anybody else being told; a fault is reported, sampling goes on.
 _FAULTS = (FwError, OSError, ValueError, LookupError, TypeError, MemoryError)
 _STEPS = {"E": "end", "L": "end", "R": "end", "P": "power", "A": "abort"}
 
 
-def pseudonym(key, user):
-    """First 16 bytes of HMAC-SHA256 (RFC 2104) of the UTF-8 of `user`."""
-    block = key if len(key) <= 64 else hashlib.sha256(key).digest()
-    block = block + bytes(64 - len(block))
-    inner = hashlib.sha256(bytes([b ^ 0x36 for b in block]) + user.encode()).digest()
-    outer = hashlib.sha256(bytes([b ^ 0x5C for b in block]) + inner)
-    return outer.digest()[:_PSEUDONYM_LEN]
-
-
-def pseudonym_key(board, secret):
-    """The operator's key if there is one, or one made here, once."""
-    if secret:
-        return secret.encode()
-    key = board.store.get(_KEY_NAME)
-    if not key:
-        key = board.random(32)
-        board.store.set(_KEY_NAME, key)
-    return key
-
-
 class Sessions:
-    """`parts`: (journal, meters, clock, signer, recorder); `key`: see `pseudonym_key`."""
+    """`parts`: (journal, meters, clock, signer, recorder); `key`: see session_user."""
 
     def __init__(self, config, board, parts, key, sleep_ms):
         self._journal, self._meters, self._clock, self._signer, self._recorder = parts
@@ -228,7 +205,7 @@ class Sessions:
             )
         session = self.sessions[connector - 1]
         if verb == "start":
-            named = self._pseudonym(user)
+            named = pseudonym_hex(self._key, user)
             session.start(named, self._clock.mono_ms())
         elif verb in ("stop", "stop-remote"):
             named = session.user
@@ -240,17 +217,6 @@ class Sessions:
         self.book.save()
         self._meters.poll_soon()
         return named
-
-    def _pseudonym(self, user):
-        if len(user.encode()) > _MOST_USER:
-            raise SessionError(
-                "session-user",
-                "expected an identifier of at most %d bytes, found %d; nothing was begun"
-                % (_MOST_USER, len(user.encode())),
-            )
-        if not user:
-            return ""
-        return binascii.hexlify(pseudonym(self._key, user)).decode()
 
 
 def _step(before, session):

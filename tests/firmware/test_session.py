@@ -10,7 +10,7 @@ from agent.errors import ConfigError, SessionError
 from agent.inspect import InspectError, answer
 from agent.journal import READING
 from agent.meter_reader import IMPLAUSIBLE
-from agent.session_task import pseudonym
+from agent.session_user import pseudonym
 from fakes.nor_flash import PowerCut
 from support.session_station import SessionWorld
 

@@ -10,7 +10,7 @@ from agent.errors import ConfigError, SessionError
 from agent.meter_reader import MeterReader
 from agent.reading import ALL_PRESENT, Reading
 from agent.session import NAMED_MS
-from agent.session_task import pseudonym
+from agent.session_user import pseudonym
 from support.sealing_station import NOON_MS
 from support.session_station import KEY, SessionWorld
 

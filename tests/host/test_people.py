@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from agent.session_task import pseudonym as on_device
+from agent.session_user import pseudonym as on_device
 from meterseal.cli.main import main
 from meterseal.errors import ConfigurationError
 from meterseal.ocmf.people import People, pseudonym
