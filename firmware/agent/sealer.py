@@ -137,7 +137,7 @@ class Sealer:
                 raise
             self._halvings += 1
             self._deadline_ms = self._clock.mono_ms()  # still due
-            gc.collect()
+            forget.sealing()
             log.warn("seal", "memory", halvings=self._halvings, text=str(error))
             return None
         self._halvings = max(0, self._halvings - 1)

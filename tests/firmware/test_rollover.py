@@ -132,17 +132,17 @@ class RolloverTest(unittest.TestCase):
 
     def short_of_memory(self, times):
         """The next `times` batches find too little."""
-        composed = Sealer._composed
+        encoded = Sealer._encoded
 
-        def fail(sealer, gathered):
+        def fail(sealer, *gathered):
             self.failed += 1
             if self.failed <= times:
                 raise MemoryError
-            return composed(sealer, gathered)
+            return encoded(sealer, *gathered)
 
         self.failed = 0
-        Sealer._composed = fail
-        self.addCleanup(setattr, Sealer, "_composed", composed)
+        Sealer._encoded = fail
+        self.addCleanup(setattr, Sealer, "_encoded", encoded)
 
     def test_too_little_memory_for_a_batch_is_no_reason_to_leave_records(self):
         board, app = self.ended()
