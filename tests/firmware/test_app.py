@@ -136,7 +136,7 @@ class AppTest(unittest.TestCase):
     def test_a_task_that_breaks_is_told_and_the_others_go_on(self):
         board = WholeBoard()
         app = board.power_on()
-        app.uplink._gather = lambda: 1 // 0
+        app.uplink._load = lambda: 1 // 0
         self.run_for(board, 300, app)
         app.journal.resend_from(1)
         self.assertGreaterEqual(app.meters.next_sequence, 30)

@@ -297,8 +297,8 @@ class UplinkTest(unittest.TestCase):
     def test_no_batch_of_another_boot_or_of_another_try_proves_the_time(self):
         self.collector.by_broker()
         self.batches(2)
-        self.uplink._known = 2  # as if they had been sealed before this boot
-        self.uplink._requests = 1
+        self.uplink._answered._known = 2  # as if they had been sealed before this boot
+        self.uplink._answered._requests = 1
         self.call()
         self.assertEqual(self.held(), (2, []))
         self.assertIsNone(self.station.clock.anchor())
@@ -329,14 +329,14 @@ class UplinkTest(unittest.TestCase):
         self.assertEqual(self.call(), 300000)
         self.assertEqual((self.collector.opened, self.held()), (2, (1, [])))
 
-    def test_only_trouble_with_validity_makes_it_try_another_time(self):
-        turns = []
-        self.trust.refused = lambda: turns.append("another")
-        self.trust.failed = lambda: turns.append("same")
-        for code in ("tls-expired", "tls-not-yet-valid", "tls-unknown-ca", "connect-failed"):
+    def test_whose_time_it_is_next_follows_from_what_went_wrong(self):
+        told = []
+        self.trust.failed = told.append
+        codes = ["tls-expired", "tls-not-yet-valid", "tls-unknown-ca", "connect-failed"]
+        for code in codes:
             self.collector.failures = [UploadError(code, "no")]
             self.refused(code)
-        self.assertEqual(turns, ["another", "another", "same", "same"])
+        self.assertEqual(told, codes)
 
     def test_nothing_that_the_network_does_ends_the_task(self):
         self.batches(1)

@@ -19,12 +19,12 @@ from agent.errors import ClockError, FwError, JournalAckError, UploadError
 
 from ..constant import const
 from . import answer as answers
+from .answer_time import AnswerTime
 from .kept import refusal
+from .load import fill
 from .receipts import Receipts
 
 _SLICE_MS = const(1000)
-_MOST_BATCHES = const(1000)  # in one request
-_PLACE_LEN = const(1024)  # memory for where a batch stands, 64-bit pointers
 _FROM_A_SERVER = ("tls-", "http", "answ", "ack-")  # beginnings of codes
 _SERVER_ERROR_MS = const(500)  # the collector's own clock, besides half the round trip
 
@@ -45,11 +45,7 @@ class Uplink:
         self._failures = 0
         self._resend_from_ms = 0  # not before this time is a request to resend obeyed
         self._resent = None  # (number, newest batch then) of the last one
-        self._numbers = []  # of the batches in a request, a mere statement apart
-        self._last_hash = None  # of the last of them
-        self._new_hash = None  # the same, if no earlier request can have held that batch
-        self._known = sealer.number  # the newest when a request was last sent, or at the start
-        self._requests = 0
+        self._answered = AnswerTime(connection, sealer)
         self._wake = True
         self.receipts = Receipts()
         self.trouble = "no-attempt"  # code of the last failure; "" after a call that went well
@@ -106,12 +102,12 @@ class Uplink:
 
     async def _call(self):
         """Send what waits; milliseconds until the next call."""
-        reads, length = self._gather()
+        load = self._load()
         while True:
-            progress = self._apply(await self._exchange(reads, length))
-            if reads and not progress:
-                progress = self._journal.resent(self._numbers[-1]) if self._numbers else False
-            if reads and not progress:
+            progress = self._apply(await self._exchange(load))
+            if load.reads and not progress:
+                progress = self._journal.resent(load.numbers[-1]) if load.numbers else False
+            if load.reads and not progress:
                 if self._connection.heard_from_ms is not None:
                     await self._connection.close()  # and with it answers to earlier requests
                 raise UploadError(
@@ -119,87 +115,36 @@ class Uplink:
                     "expected an acknowledgement of what was sent, found none; it is kept",
                 )
             if progress:
-                reads, length = self._gather()
-            if not progress or not reads:
+                load = self._load()
+            if not progress or not load.reads:
                 return self._settings["poll_interval_s"] * 1000
 
-    def _gather(self):
-        """([read, ...], bytes) of the oldest batches that fit one request."""
-        reads = []
-        self._numbers = []
-        length = 0
-        most, most_batches = self._room()
-        for number, hash_32, read in self._journal.batches():
-            if not self._sealer.may_send(hash_32) or len(reads) == most_batches:
-                break
-            size = len(read())
-            if reads and length + size > most:
-                break
-            reads.append(read)
-            length += size
-            self._numbers.append(number)
-            self._last_hash = hash_32
-        return self._with_statement(reads, length, most)
+    def _load(self):
+        most_bytes = self._settings["request_max_bytes"]
+        return fill(self._journal, self._sealer, most_bytes, self._failures & 1)
 
-    def _with_statement(self, reads, length, most):
-        """The newest batch too, where batches are lost: only the statement that it makes lets the
-        collector acknowledge what stands behind the gap, and the backlog may be long. If no other
-        fits beside it, the oldest and it go in turn, from one failure to the next.
-        """
-        if not reads or not self._journal.lost:
-            return reads, length
-        for _, hash_32, read in self._journal.batches(self._sealer.number):
-            newest = read()
-            if not self._sealer.may_send(hash_32) or newest == reads[-1]():
-                break
-            size = len(newest)
-            if len(reads[0]()) + size > most and not self._failures & 1:
-                break
-            while reads and length + size > most:
-                length -= len(reads.pop()())
-                self._numbers.pop()
-            reads.append(read)
-            length += size
-        return reads, length
-
-    def _room(self):
-        """(most bytes, most batches) of one request: as configured, less with little memory.
-
-        Batches are read one at a time, but what waits in the sockets takes memory as well, and so
-        does knowing where each of them stands.
-        """
-        most = self._settings["request_max_bytes"]
-        if not hasattr(gc, "mem_free"):
-            return most, _MOST_BATCHES
-        gc.collect()
-        free = gc.mem_free()
-        return min(most, free // 2), min(_MOST_BATCHES, free // 4 // _PLACE_LEN + 1)
-
-    async def _exchange(self, reads, length):
+    async def _exchange(self, load):
         """One request; a kept connection that turns out to be dead is opened again at once."""
         if self._connection.is_open:
             try:
-                return await self._request(reads, length)
+                return await self._request(load)
             except UploadError as error:
                 if error.code != "http-cut":
                     raise
         await self._time_trust.prepare()
         try:
             await self._connection.open()
-            return await self._request(reads, length)
+            return await self._request(load)
         except UploadError as error:
             self._time_trust.failed(error.code)
             raise
 
-    async def _request(self, reads, length):
-        is_new = self._numbers and self._numbers[-1] > self._known
-        self._new_hash = self._last_hash if is_new else None
-        self._known = self._sealer.number
-        self._requests += 1
-        if reads:
-            pieces = (read() for read in reads)
+    async def _request(self, load):
+        self._answered.asking(load.numbers[-1] if load.numbers else 0, load.last_hash)
+        if load.reads:
+            pieces = (read() for read in load.reads)
             body = await self._connection.request(
-                "POST", "/v1/batches", length, pieces, answers.MOST_BYTES
+                "POST", "/v1/batches", load.length, pieces, answers.MOST_BYTES
             )
         else:
             path = "/v1/head?device=" + self._device_hex
@@ -209,7 +154,7 @@ class Uplink:
     def _apply(self, answer):
         """Apply an answer; True if that changed what is to be sent."""
         self.reached = True
-        asked_ms = self._asked_ms(answer.acks)
+        asked_ms = self._answered.since_ms(answer.acks)
         if asked_ms is not None:
             self._take_time(answer.time_unix_ms, asked_ms)
         progress = False
@@ -220,20 +165,6 @@ class Uplink:
         if answer.receipt and progress:
             self.receipts.take(answer.receipt)
         return self._resend(answer.resend) or progress
-
-    def _asked_ms(self, acks):
-        """Since when this answer can have been given; None if nobody knows.
-
-        By way of a broker it may be the answer to an earlier request. None of those can name a
-        batch that was sent with this one for the first time; and the first request of a boot can
-        only meet what is answered while it listens.
-        """
-        connection = self._connection
-        heard_from_ms = connection.heard_from_ms
-        named = [hash_32 for chain_16, _, hash_32 in acks if chain_16 == self._sealer.chain_16]
-        if heard_from_ms is None or self._new_hash in named:
-            return connection.sent_ms
-        return heard_from_ms if self._requests == 1 else None
 
     def _take_time(self, t_unix_ms, asked_ms):
         """The collector answered at some moment since `asked_ms`.
