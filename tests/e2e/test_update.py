@@ -52,7 +52,7 @@ BAD = {
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("heap", ["", "384k"])
+@pytest.mark.parametrize("heap", ["", "352k"])
 def test_a_good_one_is_fetched_tried_and_kept(tmp_path: Path, heap: str) -> None:
     with Fleet(tmp_path, 1, heap=heap) as fleet:
         one = fleet.stations[0]
