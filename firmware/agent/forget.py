@@ -1,4 +1,4 @@
-"""Gives back the memory of modules that are needed once, at the start.
+"""Gives back the memory of modules that are needed once, at the start, or once in a while.
 
 Where code is loaded into the heap (stock MicroPython with copied files) the tables that check the
 configuration and the profiles take as much room as all readings. Frozen code costs nothing and is
@@ -27,12 +27,14 @@ def modules(*names):
 
 def scarce(*names):
     """As `modules`, but only where memory is scarce: for what is loaded again once in a while."""
+    if not hasattr(gc, "mem_free") or gc.mem_free() >= _SCARCE:
+        return
     gc.collect()
-    if hasattr(gc, "mem_free") and gc.mem_free() < _SCARCE:
+    if gc.mem_free() < _SCARCE:
         modules(*names)
 
 
 def sealing():
     """What gathers and encodes a batch: the arithmetic of its signature has room then."""
-    scarce("sealer_gather", "sealer_payload", "foreign", "batch_table", "batch_keys", "rows")
-    scarce("batch", "batch_groups", "columns", "sealer_edges")
+    gathers = ("sealer_gather", "sealer_payload", "foreign", "batch_table", "batch_keys", "rows")
+    scarce(*gathers, "batch", "batch_groups", "columns", "sealer_edges")

@@ -9,10 +9,12 @@ from agent.constant import const
 DEBUG, INFO, WARN, ERROR, OFF = 10, 20, 30, 40, 50
 _NAMES = {DEBUG: "debug", INFO: "info", WARN: "warn", ERROR: "error"}
 _KEEP_LEN = const(2400)  # characters: some forty lines of the normal course of things
+_MOST_LINES = const(60)
 
 _level = INFO
 _sink = print
 _lines = []
+_length = 0  # characters in them
 
 
 def configure(level=None, sink=None):
@@ -37,10 +39,18 @@ def _write(level, area, message, fields):
         return
     pairs = ["%s=%s" % (k, fields[k]) for k in sorted(fields)]
     line = " ".join([_NAMES[level], area, message] + pairs)
-    _lines.append(line)
-    while sum([len(kept) for kept in _lines]) > _KEEP_LEN:
-        _lines.pop(0)
+    _keep(line)
     _sink(line)
+
+
+def _keep(line):
+    """Room is made before it is needed: the list never grows while memory is short."""
+    global _length
+    while _lines and (_length + len(line) > _KEEP_LEN or len(_lines) == _MOST_LINES):
+        _length -= len(_lines.pop(0))
+    if len(line) <= _KEEP_LEN:
+        _lines.append(line)
+        _length += len(line)
 
 
 def debug(area, message, **fields):

@@ -1,4 +1,4 @@
-"""Where the signing table comes from, and that it is the right one: needed when a station starts.
+"""Where the signing table comes from, and that it is the right one: loaded with it, see forget.
 
 The frozen module `agent.p256_table_frozen` (one bytes object `TABLE`, written by
 `firmware/tools/make_p256_table.py --frozen`), which costs no RAM; else the file `p256_table.bin`

@@ -58,7 +58,7 @@ def run(strange_word, kind=None):
 PROGRAM = {"base.py": BASE, "derived.py": DERIVED}
 
 
-def _families(sources: dict[str, str]) -> dict[str, set[str]]:
+def _used(sources: dict[str, str]) -> dict[str, set[str]]:
     """Module -> every name that it uses."""
     return {
         name: {
@@ -110,11 +110,9 @@ def test_a_short_name_that_is_there_already_is_not_given_again() -> None:
     assert names_of({"a.py": "_a = 1\n_longer = 2\n"})["_longer"] != "_a"
 
 
-def test_a_private_name_of_another_module_is_refused() -> None:
-    sources = {"a.py": "class A:\n    _hidden = 1\n", "b.py": "import a\nprint(a.A._hidden)\n"}
-    with pytest.raises(EnvironmentProblem, match="_hidden") as problem:
-        shortened(sources)
-    assert problem.value.code == "names-private"
+def test_a_private_name_that_another_module_uses_stays() -> None:
+    sources = {"a.py": "class A:\n    _hidden = _own = 1\n", "b.py": "import a\na.A._hidden\n"}
+    assert names_of(sources).keys() == {"_own"}
 
 
 def test_what_is_no_python_is_refused() -> None:
@@ -123,11 +121,28 @@ def test_what_is_no_python_is_refused() -> None:
     assert problem.value.code == "names-source"
 
 
+def test_a_refusal_of_the_compiler_names_the_line_of_the_source(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("# one\n# two\n\n\nmatch 1:\n    case 1:\n        pass\n")
+    with pytest.raises(EnvironmentProblem, match=r"main\.py\", line 5") as problem:
+        compile_modules(tmp_path, [tmp_path / "main.py"], tmp_path / "out")
+    assert problem.value.code == "mpy-cross-failed"
+
+
+def test_only_what_belongs_to_a_firmware_is_read(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("print(1)\n")
+    (tmp_path / "._main.py").write_bytes(b"\x00\xff")
+    compile_modules(tmp_path, [tmp_path / "main.py"], tmp_path / "out")
+    (tmp_path / "main.py").write_bytes(b"# \xff\n")
+    with pytest.raises(EnvironmentProblem, match="UTF-8") as problem:
+        compile_modules(tmp_path, [tmp_path / "main.py"], tmp_path / "out")
+    assert problem.value.code == "names-source"
+
+
 def test_in_no_module_of_the_firmware_two_names_become_one() -> None:
     sources = read_sources(firmware_dir())
     short = names_of(sources)
     assert len(short) > 1000 > 10 * len(set(short.values()))
-    for name, words in _families(sources).items():
+    for name, words in _used(sources).items():
         renamed = [word for word in words if word in short]
         assert len({short[word] for word in renamed}) == len(renamed), name
         assert not {short[word] for word in renamed} & (words - set(renamed)), name
@@ -151,16 +166,18 @@ TRACE = """Traceback (most recent call last):
   File "main", line 1, in run
   File "agent.log", line 1, in error
   File "agent.log", line 1, in {short}
-MemoryError: memory allocation failed
+AttributeError: 'Uplink' object has no attribute '{missing}'
 """
 
 
 def test_a_trace_becomes_readable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    short = names_of(read_sources(firmware_dir()))["_write"]
-    (tmp_path / "console.txt").write_text(TRACE.format(short=short))
+    short = names_of(read_sources(firmware_dir()))
+    trace = TRACE.format(short=short["_write"], missing=short["_connection"]).encode()
+    (tmp_path / "console.txt").write_bytes(trace + b"\xff\n")
     assert call("trace", str(tmp_path / "console.txt")) == 0
     said = capsys.readouterr()
-    assert said.out == TRACE.format(short="_write") and "1 names put in" in said.err
+    assert said.out == TRACE.format(short="_write", missing="_connection") + "\ufffd\n"
+    assert "2 names put in" in said.err
     assert call("trace", str(tmp_path / "nothing.txt")) == 3
     assert call("trace", str(tmp_path / "console.txt"), "--source", str(tmp_path)) == 1
 

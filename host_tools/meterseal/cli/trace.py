@@ -9,7 +9,8 @@ import typer
 _HELP = """Put the names of the source into the trace of a board.
 
 Compiled modules have short names for what is private, which saves memory on the board. Copy what
-the console printed into a file, or pipe it in.
+the console printed into a file, or pipe it in. Read are the lines of a trace, and what an object
+is said not to have; a short name elsewhere (`_q`) cannot be told from those of other modules.
 
 Examples:
 
@@ -35,11 +36,11 @@ def trace(
     from meterseal.provision.trace import readable
 
     try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8", "replace")
+        data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as problem:
         raise EnvironmentProblem(
             "trace-file", f"expected a file, found: {problem}", "Give the file with the trace."
         ) from problem
-    found, put_in = readable(text, source)
+    found, put_in = readable(data.decode("utf-8", "replace"), source)
     typer.echo(found, nl=False)
     typer.echo(f"{put_in} names put in", err=True)

