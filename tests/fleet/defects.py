@@ -203,7 +203,7 @@ def overlapping_activity(fleet, station, random, expected):
     """Another activity claimed part of the meter's register."""
     line = station.lines[0]
     first, last = sorted(random.integers(100, 5_000, 2).tolist())
-    fleet.other_book = book(fleet, "XXX-OTHER", line, line.milliwh(first), line.milliwh(last))
+    fleet.other_book = book(fleet, "OTHER-1", line, line.milliwh(first), line.milliwh(last))
     expected.add("claim-other-activity", line, line.milliwh(last) - line.milliwh(first))
 
 
