@@ -52,7 +52,7 @@ class Connection(KeptConnection):
         `connect-*`.
         """
         send = self._send(method, path, length, pieces)
-        body, keep = await self._exchange(send, most)
+        body, keep = await self._exchange(send, self._answer, most)
         if not keep:
             await self.close()
         return body

@@ -71,21 +71,18 @@ class KeptConnection:
         stream, self._writer = await self._connect(address, self._port, self._host)
         self._reader = Reader(stream)
 
-    async def _exchange(self, send, most):
-        """What `_answer(most)` gives after `send`; UploadError `http-timeout`, `http-cut`."""
+    async def _exchange(self, send, answer, most):
+        """What `answer(most)` gives after `send`; UploadError `http-timeout`, `http-cut`."""
         try:
             await send
             self.sent_ms = self._mono_ms()
-            return await self._within(self._answer(most), "http-timeout")
+            return await self._within(answer(most), "http-timeout")
         except (OSError, ValueError, EOFError) as error:
             await self._unusable()
             raise refusal(error, "http-cut")
         except (UploadError, MemoryError):
             await self.close()  # what is left of the answer must not be taken for the next one
             raise
-
-    async def _answer(self, most):
-        raise NotImplementedError  # each protocol has its own
 
     async def _write(self, data):
         self._writer.write(data)

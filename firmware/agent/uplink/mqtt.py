@@ -103,7 +103,7 @@ class Connection(KeptConnection):
         """
         if path.startswith("/v1/update"):
             return b""
-        return await self._exchange(self._send(length, pieces), most)
+        return await self._exchange(self._send(length, pieces), self._answer, most)
 
     async def _send(self, length, pieces):
         head = text_field("meterseal/v1/batches/" + self._device_hex) + _PACKET_ID
