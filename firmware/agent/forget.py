@@ -36,5 +36,5 @@ def scarce(*names):
 
 def sealing():
     """What gathers and encodes a batch: the arithmetic of its signature has room then."""
-    gathers = ("sealer_gather", "sealer_payload", "foreign", "batch_table", "batch_keys", "rows")
+    gathers = ("sealer_gather", "sealer_payload", "batch_table", "batch_keys", "rows")
     scarce(*gathers, "batch", "batch_groups", "columns", "sealer_edges")

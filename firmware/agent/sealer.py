@@ -148,7 +148,7 @@ class Sealer:
         gathered = self._gathered()
         if gathered is None:
             return None
-        forget.scarce("sealer_gather", "sealer_payload", "foreign")
+        forget.scarce("sealer_gather", "sealer_payload")
         payload, facts = self._encoded(*gathered)
         del gathered
         forget.sealing()
