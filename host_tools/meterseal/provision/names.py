@@ -10,7 +10,7 @@ thousand names become fewer than a hundred. A name has the same short one everyw
 import ast
 import builtins
 import string
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 from typing import Final
 
@@ -56,7 +56,7 @@ def _parsed(name: str, text: str) -> ast.Module:
 def _short_names(trees: Mapping[str, ast.Module]) -> dict[str, str]:
     """Colours the names: no two that one family of modules has are called alike."""
     used = {name: set(_words(tree)) for name, tree in trees.items()}
-    meant = _private(trees, used) | _parameters(list(trees.values()))
+    meant = _private(trees, used) | _parameters(trees.values())
     near: dict[str, set[str]] = {word: set() for word in meant if len(word) > len(_POOL[0])}
     for members in _families(trees):
         words = set().union(*(used[name] for name in members)) & near.keys()
@@ -122,7 +122,7 @@ def _classes(tree: ast.Module) -> Iterator[ast.ClassDef]:
     return (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
 
 
-def _parameters(trees: Sequence[ast.Module]) -> set[str]:
+def _parameters(trees: Collection[ast.Module]) -> set[str]:
     """Words that are a parameter somewhere, and everywhere else at most a local variable."""
     nodes = [node for tree in trees for node in ast.walk(tree)]
     found = {node.arg for node in nodes if isinstance(node, ast.arg)}
@@ -141,9 +141,6 @@ def _outside_functions(tree: ast.AST) -> Iterator[str]:
         if not isinstance(node, _Function):
             yield from _words_at(node)
             yield from _outside_functions(node)
-        else:
-            for outside in [*getattr(node, "decorator_list", ()), *node.args.defaults]:
-                yield from _words(outside)
 
 
 def _rename(tree: ast.Module, short: Mapping[str, str]) -> ast.Module:
